@@ -1,0 +1,15 @@
+// libavformat: the macros that Swift cannot import, as functions.
+#ifndef CAVFORMAT_SHIM_H
+#define CAVFORMAT_SHIM_H
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avutil.h>
+#include <libavutil/display.h>
+#include <libavutil/log.h>
+
+static inline int cavformat_error(int errno_value) { return AVERROR(errno_value); }
+static inline int cavformat_end_of_file(void) { return AVERROR_EOF; }
+static inline int64_t cavformat_no_time(void) { return AV_NOPTS_VALUE; }
+
+#endif

@@ -1,0 +1,83 @@
+// What the Glibc module does not import: descriptor passing (macros), file leases and renameat2 (behind _GNU_SOURCE).
+#ifndef CLINUX_SHIM_H
+#define CLINUX_SHIM_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// fcntl(2) with F_SETLEASE; `kind` is F_RDLCK or F_UNLCK. Returns 0, or an errno value.
+static inline int clinux_set_lease(int descriptor, int kind) {
+    const int set_lease = 1024;  // F_SETLEASE, <bits/fcntl-linux.h>
+    return fcntl(descriptor, set_lease, kind) == 0 ? 0 : errno;
+}
+
+// renameat2(2) of two absolute paths with RENAME_NOREPLACE. Returns 0, or an errno value; EINVAL where the file system
+// does not know the flag.
+static inline int clinux_rename_new(const char *from, const char *to) {
+    const unsigned int no_replace = 1;  // RENAME_NOREPLACE, <linux/fs.h>
+    return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, no_replace) == 0 ? 0 : errno;
+}
+
+// sendmsg(2) of `length` bytes with one descriptor (SCM_RIGHTS, unix(7)), or none when it is negative. The call is
+// on a SOCK_SEQPACKET socket: all of it goes, or nothing. Returns 0, or an errno value.
+static inline int clinux_send_message(int socket, const void *bytes, size_t length, int descriptor) {
+    struct iovec span = {.iov_base = (void *)bytes, .iov_len = length};
+    union {
+        char space[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct msghdr message = {.msg_iov = &span, .msg_iovlen = 1};
+    memset(&control, 0, sizeof control);
+    if (descriptor >= 0) {
+        message.msg_control = control.space;
+        message.msg_controllen = sizeof control.space;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)length ? 0 : sent < 0 ? errno : EMSGSIZE;
+}
+
+// recvmsg(2) of one message of at most `capacity` bytes. `*length` is its length, 0 at the end of the connection;
+// `*descriptor` the descriptor that came with it (close-on-exec), or -1. Returns 0, or an errno value; EMSGSIZE
+// when the message was longer than `capacity`.
+static inline int clinux_receive_message(int socket, void *bytes, size_t capacity, size_t *length, int *descriptor) {
+    struct iovec span = {.iov_base = bytes, .iov_len = capacity};
+    union {
+        char space[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct msghdr message = {.msg_iov = &span, .msg_iovlen = 1};
+    message.msg_control = control.space;
+    message.msg_controllen = sizeof control.space;
+    ssize_t received;
+    do {
+        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    *descriptor = -1;
+    *length = 0;
+    if (received < 0) return errno;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+        memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+    if (message.msg_flags & MSG_TRUNC) {
+        if (*descriptor >= 0) close(*descriptor);
+        *descriptor = -1;
+        return EMSGSIZE;
+    }
+    *length = (size_t)received;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,8 @@
+// libcrypto: digests and HMAC. Everything used imports as it is.
+#ifndef COPENSSL_SHIM_H
+#define COPENSSL_SHIM_H
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#endif

@@ -1,0 +1,92 @@
+/// What stat(2) says of a file: its identity on its file system and the signs of a change.
+package struct FileStamp: Sendable, Hashable {
+    /// `st_dev`.
+    package var device: UInt64
+    /// `st_ino`; unstable on FAT.
+    package var inode: UInt64
+    /// `st_size`, bytes.
+    package var size: Int64
+    /// `st_mtim`, nanoseconds since 1970; FAT keeps 2 s steps.
+    package var modifiedNanoseconds: Int64
+    /// `st_ctim`, nanoseconds since 1970.
+    package var changedNanoseconds: Int64
+
+    package init(device: UInt64, inode: UInt64, size: Int64, modifiedNanoseconds: Int64, changedNanoseconds: Int64) {
+        self.device = device
+        self.inode = inode
+        self.size = size
+        self.modifiedNanoseconds = modifiedNanoseconds
+        self.changedNanoseconds = changedNanoseconds
+    }
+}
+
+/// A tree that is watched: a mounted device below a source, or a source's directory itself.
+package struct WatchedRoot: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
+        /// A file system mounted below the source's `mounts_under`: one docking of a device.
+        case mount
+        /// The directory that the source names; it is always there.
+        case directory
+    }
+
+    /// The configured source's name.
+    package var source: String
+    package var kind: Kind
+    /// Absolute path of the tree.
+    package var path: RawPath
+    /// What the file system is called, stable over re-mounts where it has a UUID; else the mounted thing's name.
+    package var fileSystem: String
+    /// The volume's label, where one is known.
+    package var label: String?
+    /// `st_dev` that everything in the tree must have; none when the tree may span file systems (a directory).
+    package var device: UInt64?
+    /// Mounted read-only: nobody on this machine can be writing to it.
+    package var isReadOnly: Bool
+
+    package init(
+        source: String, kind: Kind, path: RawPath, fileSystem: String, label: String? = nil, device: UInt64? = nil,
+        isReadOnly: Bool = false
+    ) {
+        self.source = source
+        self.kind = kind
+        self.path = path
+        self.fileSystem = fileSystem
+        self.label = label
+        self.device = device
+        self.isReadOnly = isReadOnly
+    }
+}
+
+/// A regular file that has stopped changing and that no writer is known to have open.
+package struct SettledFile: Sendable, Hashable {
+    /// Path below the root, without a leading slash.
+    package var path: RawPath
+    /// The stamp it settled with; a different one later means another content.
+    package var stamp: FileStamp
+
+    package init(path: RawPath, stamp: FileStamp) {
+        self.path = path
+        self.stamp = stamp
+    }
+}
+
+/// Something in a watched tree that is left where it is, and why: shown, not lost silently.
+package struct SkippedEntry: Sendable, Hashable {
+    package enum Reason: String, Sendable, Hashable, CaseIterable {
+        case systemFolder = "system_folder"
+        case resourceFork = "resource_fork"
+        case symbolicLink = "symbolic_link"
+        case notRegular = "not_regular"
+        case otherFileSystem = "other_file_system"
+        case unreadable = "unreadable"
+    }
+
+    /// Path below the root; of a folder, everything below it is meant.
+    package var path: RawPath
+    package var reason: Reason
+
+    package init(path: RawPath, reason: Reason) {
+        self.path = path
+        self.reason = reason
+    }
+}
