@@ -133,3 +133,29 @@ package struct FileStatus: Sendable, Hashable {
         Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000).partialValue &+ Int64(time.tv_nsec)
     }
 }
+
+extension OwnedDescriptor {
+    /// The bytes of `span`, fewer where the file ends before.
+    package borrowing func readBytes(_ span: ByteSpan) throws(FileAccessError) -> [UInt8] {
+        var failure: FileAccessError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: Int(span.length)) { buffer, count in
+            do throws(FileAccessError) {
+                count = try read(into: UnsafeMutableRawBufferPointer(buffer), at: span.offset)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// pwrite(2) of all of `bytes`.
+    package borrowing func write(_ bytes: [UInt8], at offset: Int64) throws(FileAccessError) {
+        let result: Result<Void, FileAccessError> = bytes.withUnsafeBytes { buffer in
+            do throws(FileAccessError) { return .success(try write(buffer, at: offset)) } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+}
