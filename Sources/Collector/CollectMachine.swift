@@ -1,0 +1,154 @@
+package import EvidenceModel
+
+/// Which file of one watched root is read next, and what becomes of each.
+///
+///     settled ─▶ queued ─▶ reading ─┬▶ collected | known | vanished | changed (it settles again later)
+///                  ▲                ├▶ failed ── retryDue ─┐
+///                  │                └▶ no room ─ roomFound ┤
+///                  └───────────────────────────────────────┘
+///
+/// Invariants, asserted by `check`:
+/// - at most one file is being read, and while there is no room none is;
+/// - every file that settled is queued, being read, failed, or done: none is forgotten;
+/// - a path stands at most once in the queue, with its latest stamp.
+package struct CollectMachine: Sendable {
+    /// What the caller is to do now.
+    package enum Action: Sendable, Hashable {
+        /// Read this file; answer with one of the events below.
+        case read(SettledFile)
+        /// Look for this many free bytes in the spool from time to time; answer with `roomFound`.
+        case waitForRoom(bytes: Int64)
+        /// Call `retryDue` after so many seconds.
+        case retry(afterSeconds: Double)
+    }
+
+    /// A file that could not be read so far.
+    package struct Failure: Sendable, Hashable {
+        package var file: SettledFile
+        package var reason: String
+        package var attempts: Int
+    }
+
+    private var queue: [SettledFile] = []
+    private var next = 0
+    package private(set) var reading: SettledFile?
+    package private(set) var failures: [RawPath: Failure] = [:]
+    /// Bytes that the file which found no room needs.
+    package private(set) var missingRoom: Int64?
+
+    package private(set) var filesTotal = 0
+    package private(set) var filesCollected = 0
+    package private(set) var bytesTotal: Int64 = 0
+    package private(set) var bytesCollected: Int64 = 0
+
+    package init() {}
+
+    /// Whether nothing is queued, being read, or waiting for another try.
+    package var isDone: Bool { reading == nil && next == queue.count && failures.isEmpty }
+
+    /// Whether nothing is queued or being read: what is left has failed and waits.
+    package var isIdle: Bool { reading == nil && next == queue.count }
+
+    package mutating func filesSettled(_ files: [SettledFile]) -> [Action] {
+        for file in files {
+            if let failed = failures.removeValue(forKey: file.path) { uncount(failed.file) }
+            filesTotal += 1
+            bytesTotal += file.stamp.size
+            if let place = queue[next...].firstIndex(where: { $0.path == file.path }) {
+                uncount(queue[place])
+                queue[place] = file
+            } else {
+                queue.append(file)
+            }
+        }
+        return proceed()
+    }
+
+    /// The file being read is now a recording, or its content was known already.
+    package mutating func fileCollected() -> [Action] {
+        if let file = reading {
+            failures[file.path] = nil
+            filesCollected += 1
+            bytesCollected += file.stamp.size
+        }
+        return finishReading()
+    }
+
+    /// The file being read changed or vanished: it counts no more, and settles again if it is still there.
+    package mutating func fileChanged() -> [Action] {
+        if let file = reading {
+            failures[file.path] = nil
+            uncount(file)
+        }
+        return finishReading()
+    }
+
+    /// The file being read cannot be read now. It is tried again, later each time, for as long as it is there.
+    ///
+    /// - Parameter jitter: 0 to 1, drawn by the caller.
+    package mutating func fileFailed(_ reason: String, jitter: Double) -> [Action] {
+        guard let file = reading else { return [] }
+        let attempts = min((failures[file.path]?.attempts ?? 0) + 1, 20)
+        failures[file.path] = Failure(file: file, reason: reason, attempts: attempts)
+        let ceiling = min(Self.longestRetrySeconds, Double(1 << attempts))
+        return [.retry(afterSeconds: ceiling * (0.5 + jitter / 2))] + finishReading()
+    }
+
+    private static let longestRetrySeconds = 300.0
+
+    /// The spool has no room for the file being read. Nothing is read until there is.
+    package mutating func spoolFilled(needing bytes: Int64) -> [Action] {
+        guard let file = reading else { return [] }
+        reading = nil
+        next -= 1
+        queue[next] = file
+        missingRoom = bytes
+        return [.waitForRoom(bytes: bytes)]
+    }
+
+    package mutating func roomFound() -> [Action] {
+        missingRoom = nil
+        return proceed()
+    }
+
+    /// Time to try what failed once more.
+    package mutating func retryDue() -> [Action] {
+        let waiting = failures.values.map(\.file).sorted { $0.path < $1.path }
+        for file in waiting where !queue[next...].contains(where: { $0.path == file.path }) && reading != file {
+            queue.append(file)
+        }
+        return proceed()
+    }
+
+    private mutating func uncount(_ file: SettledFile) {
+        filesTotal -= 1
+        bytesTotal -= file.stamp.size
+    }
+
+    private mutating func finishReading() -> [Action] {
+        reading = nil
+        return proceed()
+    }
+
+    private mutating func proceed() -> [Action] {
+        guard reading == nil, missingRoom == nil, next < queue.count else { return [] }
+        let file = queue[next]
+        next += 1
+        if next > 1024 {
+            queue.removeFirst(next)
+            next = 0
+        }
+        reading = file
+        return [.read(file)]
+    }
+
+    /// What is broken among the invariants; empty when all hold.
+    package func check() -> [String] {
+        var broken: [String] = []
+        if reading != nil && missingRoom != nil { broken.append("reads without room") }
+        let waiting = queue[next...].map(\.path)
+        if Set(waiting).count != waiting.count { broken.append("a path is queued twice") }
+        if filesCollected > filesTotal || bytesCollected > bytesTotal { broken.append("more is done than there is") }
+        return broken
+    }
+}
