@@ -1,0 +1,101 @@
+package import EvidenceModel
+import Foundation
+package import GRDB
+
+extension Catalogue {
+    /// The recording with this id.
+    package func recording(_ id: RecordingID, in database: Database) throws -> Recording? {
+        try recordings(sql: "SELECT * FROM recording WHERE id = ?", arguments: [id.text], in: database).first
+    }
+
+    /// The recording with this content.
+    package func recording(withContent digest: ContentDigest, in database: Database) throws -> Recording? {
+        try recordings(
+            sql: "SELECT * FROM recording WHERE sha256 = ?", arguments: [Data(digest.bytes)], in: database
+        ).first
+    }
+
+    /// Ids that begin with `prefix`, at most `limit` of them: for people who type the beginning.
+    package func ids(startingWith prefix: String, limit: Int, in database: Database) throws -> [RecordingID] {
+        try String.fetchAll(
+            database, sql: "SELECT id FROM recording WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            arguments: [prefix, prefix + "g", limit]
+        ).compactMap { RecordingID($0) }
+    }
+
+    /// Recordings the probe has not looked at yet, oldest first.
+    package func undescribed(limit: Int, in database: Database) throws -> [Recording] {
+        try recordings(
+            sql: "SELECT * FROM recording WHERE described_at_ms IS NULL ORDER BY collected_at_ms, id LIMIT ?",
+            arguments: [limit], in: database)
+    }
+
+    /// One page of the recordings that `query` asks for.
+    package func page(_ query: RecordingQuery, in database: Database) throws -> RecordingPage {
+        var (conditions, arguments) = filters(query)
+        if let after = query.after {
+            conditions.append("(order_ms, id) < (?, ?)")
+            arguments += [after.startedAtMilliseconds, after.id.text]
+        }
+        let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+        let found = try recordings(
+            sql: "SELECT * FROM recording\(condition) ORDER BY order_ms DESC, id DESC LIMIT ?",
+            arguments: arguments + [query.limit + 1], in: database)
+        let page = Array(found.prefix(query.limit))
+        return RecordingPage(recordings: page, next: found.count > query.limit ? page.last.map { .init($0) } : nil)
+    }
+
+    private func filters(_ query: RecordingQuery) -> (conditions: [String], arguments: StatementArguments) {
+        var conditions: [String] = []
+        var arguments = StatementArguments()
+        func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
+            guard let value else { return }
+            conditions.append(condition)
+            arguments += [value]
+        }
+        add("order_ms >= ?", query.since?.millisecondsSince1970)
+        add("order_ms < ? AND started_at_ms IS NOT NULL", query.until?.millisecondsSince1970)
+        add("officer = ?", query.officer)
+        add("device = ?", query.device)
+        add("kind = ?", query.kind?.rawValue)
+        add("state = ?", query.state?.rawValue)
+        add("health = ?", query.health?.rawValue)
+        add("searched_text LIKE ? ESCAPE '\\'", query.text.map { "%" + Self.literal($0) + "%" })
+        for (column, value) in [("item", query.item), ("stage", query.stage), ("case_number", query.caseNumber)] {
+            add("EXISTS(SELECT 1 FROM tag WHERE tag.recording = recording.id AND tag.\(column) = ?)", value)
+        }
+        return (conditions, arguments)
+    }
+
+    private static func literal(_ text: String) -> String {
+        text.reduce(into: "") { $0 += "\\%_".contains($1) ? "\\\($1)" : String($1) }
+    }
+
+    /// How many recordings are in each state.
+    package func counts(in database: Database) throws -> [RecordingState: Int] {
+        let rows = try Row.fetchAll(database, sql: "SELECT state, count(*) FROM recording GROUP BY state")
+        return Dictionary(
+            rows.compactMap { row in RecordingState(rawValue: row[0]).map { ($0, row[1]) } }, uniquingKeysWith: +)
+    }
+
+    /// How many recordings were collected before `time` and are not verified on every target.
+    package func overdue(collectedBefore time: WallTime, in database: Database) throws -> Int {
+        try Int.fetchOne(
+            database, sql: "SELECT count(*) FROM recording WHERE state <> 'verified' AND collected_at_ms < ?",
+            arguments: [time.millisecondsSince1970]) ?? 0
+    }
+
+    private func recordings(sql: String, arguments: StatementArguments, in database: Database) throws -> [Recording] {
+        try Row.fetchAll(database.cachedStatement(sql: sql), arguments: arguments).map { row in
+            let id: String = row["id"]
+            let streams = try Row.fetchAll(
+                database.cachedStatement(sql: "SELECT * FROM stream WHERE recording = ? ORDER BY stream_index"),
+                arguments: [id])
+            let tags = try Row.fetchAll(
+                database.cachedStatement(sql: "SELECT * FROM tag WHERE recording = ? ORDER BY tag_index"),
+                arguments: [id])
+            return try RecordingRow.recording(
+                row, streams: streams.map { try RecordingRow.stream($0) }, tags: tags.map(RecordingRow.tag))
+        }
+    }
+}

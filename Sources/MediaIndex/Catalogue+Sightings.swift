@@ -1,0 +1,76 @@
+package import EvidenceModel
+import Foundation
+package import GRDB
+
+extension Catalogue {
+    /// One place where one content was seen.
+    package struct Sighting: Sendable, Hashable {
+        package var source: String
+        package var fileSystem: String
+        package var file: SettledFile
+        package var sentinel: Sentinel
+
+        package init(source: String, fileSystem: String, file: SettledFile, sentinel: Sentinel) {
+            self.source = source
+            self.fileSystem = fileSystem
+            self.file = file
+            self.sentinel = sentinel
+        }
+    }
+
+    /// The recording that was collected from just this file: same source, file system, path, size, times, and the same
+    /// bytes at both ends. Nothing where any of it differs: the file is then read.
+    package func recording(seenAt sighting: Sighting, in database: Database) throws -> RecordingID? {
+        try String.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT recording FROM sighting WHERE source = ? AND file_system = ? AND path = ?
+                      AND size_bytes = ? AND modified_ns = ? AND changed_ns = ? AND sentinel_sha256 = ?
+                    """),
+            arguments: [
+                sighting.source, sighting.fileSystem, sighting.file.path.databaseBytes, sighting.file.stamp.size,
+                sighting.file.stamp.modifiedNanoseconds, sighting.file.stamp.changedNanoseconds,
+                Data(sighting.sentinel.digest.bytes),
+            ]
+        ).flatMap { RecordingID($0) }
+    }
+
+    /// Whether anything was collected from a file of this name and stamp: only then is a sentinel worth reading.
+    package func mayHaveSeen(
+        _ file: SettledFile, source: String, fileSystem: String, in database: Database
+    ) throws -> Bool {
+        try Bool.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT EXISTS(SELECT 1 FROM sighting WHERE source = ? AND file_system = ? AND path = ?
+                      AND size_bytes = ? AND modified_ns = ? AND changed_ns = ?)
+                    """),
+            arguments: [
+                source, fileSystem, file.path.databaseBytes, file.stamp.size, file.stamp.modifiedNanoseconds,
+                file.stamp.changedNanoseconds,
+            ]) ?? false
+    }
+
+    /// Remembers that `recording` was read in full from this file.
+    package func insert(
+        _ sighting: Sighting, of recording: RecordingID, at time: WallTime, in database: Database
+    ) throws {
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO sighting(recording, source, file_system, path, size_bytes, modified_ns, changed_ns,
+                  sentinel_sha256, seen_at_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET recording = excluded.recording, seen_at_ms = excluded.seen_at_ms
+                """
+        ).execute(arguments: [
+            recording.text, sighting.source, sighting.fileSystem, sighting.file.path.databaseBytes,
+            sighting.file.stamp.size, sighting.file.stamp.modifiedNanoseconds, sighting.file.stamp.changedNanoseconds,
+            Data(sighting.sentinel.digest.bytes), time.millisecondsSince1970,
+        ])
+    }
+
+    /// In how many places the recording's content was seen.
+    package func sightings(of recording: RecordingID, in database: Database) throws -> Int {
+        try Int.fetchOne(
+            database, sql: "SELECT count(*) FROM sighting WHERE recording = ?", arguments: [recording.text]) ?? 0
+    }
+}
