@@ -1,0 +1,74 @@
+/// One HTTP/1.1 request, complete: nothing is added to it but what the protocol itself demands.
+package struct HTTPRequest: Sendable {
+    package var method: String
+    /// Absolute, with path and query already encoded.
+    package var url: String
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+    package var patience: Patience
+    /// The most bytes an answer's body may have; a longer one is a failure.
+    package var answerLimit: Int
+
+    /// How long an answer may take.
+    package enum Patience: Sendable, Hashable {
+        /// Data moves: given up when less than 1 KiB/s moved for 30 s.
+        case whileMoving
+        /// The server works: given up after so many seconds in all.
+        case seconds(Int)
+    }
+
+    package init(
+        method: String, url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        patience: Patience = .whileMoving, answerLimit: Int = 1 << 20
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.patience = patience
+        self.answerLimit = answerLimit
+    }
+}
+
+/// The final answer to a request: not an interim one (1xx), and not followed elsewhere (3xx).
+package struct HTTPResponse: Sendable, Hashable {
+    package var status: Int
+    /// By lowercase name; of a repeated header the last.
+    package var headers: [String: String]
+    package var body: [UInt8]
+
+    package init(status: Int, headers: [String: String] = [:], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// Why there is no answer.
+package struct TransportFailure: Error, Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
+        /// No connection came about: the request was not seen by the server.
+        case unreachable
+        /// The server is not who it should be (its certificate).
+        case certificate
+        /// The connection broke, or stalled, when the request was on its way: whether it was carried out is not known.
+        case interrupted
+        /// The caller's task was cancelled.
+        case cancelled
+    }
+
+    package var kind: Kind
+    /// One sentence without a full stop.
+    package var sentence: String
+
+    package init(kind: Kind, sentence: String) {
+        self.kind = kind
+        self.sentence = sentence
+    }
+}
+
+/// Carries requests to servers.
+package protocol HTTPTransport: Sendable {
+    /// Sends `request` and waits for the answer. May be called from many tasks; a cancelled task gives its request up.
+    func perform(_ request: HTTPRequest) async throws(TransportFailure) -> HTTPResponse
+}

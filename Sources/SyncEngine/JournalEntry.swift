@@ -1,0 +1,53 @@
+package import EvidenceModel
+
+/// What the journal is told about an upload. Intents come before the request they are about, facts after it.
+package enum JournalEntry: Sendable, Hashable {
+    /// Intent: the object, or an upload for it, is about to be created.
+    case creating
+    /// Fact: the upload is open under this token; parts may be sent.
+    case opened(token: String)
+    /// Fact: the target has this part.
+    case acknowledged(part: Int, tag: String)
+    /// Fact: the target does not have these parts after all.
+    case forgotten(parts: [Int])
+    /// Intent: every part is acknowledged, completion is about to be asked for.
+    case sealed
+    /// Fact: the target says it made the object.
+    case completed(tag: String)
+    /// Fact: the target was asked afterwards, and everything agreed.
+    case verified(StoredObject, method: String)
+    /// Fact: the upload is gone at the target; everything begins again.
+    case lost
+    /// Fact: this copy waits for a person, or for a cause to go away.
+    case parked(TargetFailure)
+
+    /// Whether it must survive a power cut before the next step. Of the others a loss costs a question to the target.
+    package var isDurable: Bool {
+        switch self {
+        case .creating, .opened, .sealed, .verified, .lost: true
+        case .acknowledged, .forgotten, .completed, .parked: false
+        }
+    }
+}
+
+/// One upload as the journal has it.
+package struct JournaledUpload: Sendable, Hashable {
+    package enum Progress: Sendable, Hashable {
+        case planned
+        case creating
+        case open(token: String)
+        case sealed(token: String)
+        case completed(tag: String)
+    }
+
+    package var plan: UploadPlan
+    package var progress: Progress
+    /// Tags of the acknowledged parts.
+    package var tags: [Int: String]
+
+    package init(plan: UploadPlan, progress: Progress = .planned, tags: [Int: String] = [:]) {
+        self.plan = plan
+        self.progress = progress
+        self.tags = tags
+    }
+}

@@ -1,0 +1,84 @@
+package import EvidenceModel
+
+/// A part that a target says it has.
+package struct ListedPart: Sendable, Hashable {
+    /// Counts from 1.
+    package var number: Int
+    /// Bytes.
+    package var size: Int64
+    /// What the target calls these bytes: S3's ETag without quotes, SHA-256 for a directory.
+    package var tag: String
+
+    package init(number: Int, size: Int64, tag: String) {
+        self.number = number
+        self.size = size
+        self.tag = tag
+    }
+}
+
+/// An object as a target describes it when it is asked.
+package struct StoredObject: Sendable, Hashable {
+    /// Bytes.
+    package var size: Int64
+    package var tag: String
+    package var versionID: String?
+    /// `capture-…` metadata, by lowercase name; empty where the target keeps none.
+    package var metadata: [String: String]
+
+    package init(size: Int64, tag: String, versionID: String? = nil, metadata: [String: String] = [:]) {
+        self.size = size
+        self.tag = tag
+        self.versionID = versionID
+        self.metadata = metadata
+    }
+}
+
+/// Whether what a target has is what it was given.
+package enum CopyVerdict: Sendable, Hashable {
+    /// Everything that can be compared agrees; `method` says what that was.
+    case matches(method: String)
+    /// Sentences, each about one thing that does not agree.
+    case differs([String])
+}
+
+/// A place recordings are copied to.
+///
+/// Rules for every implementation, held by the conformance suite:
+/// - A method throws `TargetFailure` and nothing else; a cancelled task throws one of kind `.cancelled`.
+/// - An object is visible only after `putWhole` or `complete`, and then whole.
+/// - What `putPart` returned for is durable at the target and is in `listParts` from then on.
+/// - Every method may be called again after a failure whose outcome is not known.
+package protocol StorageTarget: Sendable {
+    /// The configured name.
+    var name: String { get }
+    /// Files up to so many bytes go in one request.
+    var wholeLimit: Int64 { get }
+
+    /// Stores an object in one go; its tag.
+    func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String
+    /// Begins an upload in parts; the token that names it at the target.
+    func createUpload(_ plan: UploadPlan) async throws(TargetFailure) -> String
+    /// Tokens of unfinished uploads of this plan's key.
+    func findUploads(_ plan: UploadPlan) async throws(TargetFailure) -> [String]
+    /// The parts that the target has, in order of their numbers.
+    func listParts(_ plan: UploadPlan, token: String) async throws(TargetFailure) -> [ListedPart]
+    /// Stores part `number`, whose SHA-256 is the plan's; its tag.
+    func putPart(
+        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+    ) async throws(TargetFailure) -> String
+    /// Makes the object out of all parts, whose tags are given in order; the object's tag.
+    func complete(_ plan: UploadPlan, token: String, tags: [String]) async throws(TargetFailure) -> String
+    /// Gives an unfinished upload up, with its parts. One that is not there is fine.
+    func abort(_ plan: UploadPlan, token: String) async throws(TargetFailure)
+    /// What is under the plan's key, or nothing.
+    func inspect(_ plan: UploadPlan) async throws(TargetFailure) -> StoredObject?
+    /// Bytes of the object, for reading it back.
+    func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8]
+
+    /// The tag this target gives to a part of these bytes.
+    func partTag(_ bytes: [UInt8]) -> String
+    /// Compares what the target has with what it was given.
+    ///
+    /// - Parameter tag: what the target called the object when it was completed, where that answer arrived.
+    func verdict(_ plan: UploadPlan, object: StoredObject, tag: String?) -> CopyVerdict
+}
