@@ -43,5 +43,12 @@ let package = Package(
         module("EvidenceModel", []),
         module("FileAccess", ["CLinux", "EvidenceModel"]),
         module("ContentHash", ["COpenSSL", "EvidenceModel"]),
+        module("LocatedYAML", ["Yams"]),
+
+        module("Collector", ["EvidenceModel", "FileAccess", "ContentHash", logging]),
+        module("MediaIndex", ["EvidenceModel", "LocatedYAML", grdb]),
+        module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
+        module("CurlTransport", ["CCurl", "SyncEngine"]),
+        module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
     ]
 )
