@@ -45,10 +45,18 @@ let package = Package(
         module("ContentHash", ["COpenSSL", "EvidenceModel"]),
         module("LocatedYAML", ["Yams"]),
 
+        // What the agent is made of, in the order in which a recording meets them.
+        module("DockWatch", ["EvidenceModel", "FileAccess", logging]),
         module("Collector", ["EvidenceModel", "FileAccess", "ContentHash", logging]),
         module("MediaIndex", ["EvidenceModel", "LocatedYAML", grdb]),
+        module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
         module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
         module("CurlTransport", ["CCurl", "SyncEngine"]),
-        module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
+
+        // What tests share: directories, card images mounted for real, a clock set by hand.
+        .target(
+            name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
+            swiftSettings: house),
+        tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
     ]
 )

@@ -1,4 +1,5 @@
-// What the Glibc module does not import: descriptor passing (macros), file leases and renameat2 (behind _GNU_SOURCE).
+// What the Glibc module does not import: descriptor passing (macros), file leases and renameat2 (behind _GNU_SOURCE),
+// fstatfs.
 #ifndef CLINUX_SHIM_H
 #define CLINUX_SHIM_H
 
@@ -8,12 +9,19 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 // fcntl(2) with F_SETLEASE; `kind` is F_RDLCK or F_UNLCK. Returns 0, or an errno value.
 static inline int clinux_set_lease(int descriptor, int kind) {
     const int set_lease = 1024;  // F_SETLEASE, <bits/fcntl-linux.h>
     return fcntl(descriptor, set_lease, kind) == 0 ? 0 : errno;
+}
+
+// fstatfs(2), `f_type`: the magic number of the file system that `descriptor` is on; 0 where it cannot be told.
+static inline unsigned int clinux_file_system_magic(int descriptor) {
+    struct statfs status;
+    return fstatfs(descriptor, &status) == 0 ? (unsigned int)status.f_type : 0;
 }
 
 // renameat2(2) of two absolute paths with RENAME_NOREPLACE. Returns 0, or an errno value; EINVAL where the file system

@@ -1,0 +1,70 @@
+package import EvidenceModel
+package import FileAccess
+import Glibc
+
+/// Tells when it is worth looking into a tree again, by inotify(7).
+///
+/// Only hints: a queue that overflowed, a watch that could not be added because the user's limit is reached, a file
+/// system that reports nothing (a share that others write to) all mean that the next scan finds what there is. Owns the
+/// inotify descriptor and the thread that waits. A watch holds no file of the device open, so the device can be
+/// unmounted; the kernel then drops its watches, which is a hint as well.
+package final class DirectoryHints: Sendable {
+    /// A file was written and closed, came by rename, was made; a folder was made or went away. Not IN_MODIFY: a
+    /// recorder that writes all day would hint all day, and a growing file is looked at again anyway.
+    private static let events =
+        UInt32(IN_CLOSE_WRITE) | UInt32(IN_MOVED_TO) | UInt32(IN_CREATE) | UInt32(IN_DELETE_SELF)
+        | UInt32(IN_MOVE_SELF) | UInt32(IN_ONLYDIR) | UInt32(IN_DONT_FOLLOW)
+
+    private let queue: EventQueue
+    private let thread: WaitingThread
+
+    /// Begins to wait.
+    ///
+    /// - Parameter hint: called on the waiting thread, once for any number of events that came together.
+    /// - Throws: `FileAccessError` where the user has no inotify instance or thread left.
+    package init(hint: @escaping @Sendable () -> Void) throws(FileAccessError) {
+        let name = RawPath("inotify")
+        let number = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+        guard number >= 0 else { throw FileAccessError(call: "inotify_init1", path: name, code: errno) }
+        let queue = EventQueue(OwnedDescriptor(adopting: number, path: name))
+        let body: @Sendable (Int32) -> Void = { stopDescriptor in
+            while WaitingThread.wait(for: queue.number, events: POLLIN, stopDescriptor: stopDescriptor) == .ready {
+                queue.drain()
+                hint()
+            }
+        }
+        guard let thread = WaitingThread(body) else {
+            throw FileAccessError(call: "pthread_create", path: name, code: errno)
+        }
+        self.queue = queue
+        self.thread = thread
+    }
+
+    /// Watches `directory`, an absolute path; what is watched already stays so. A failure is left to the next scan.
+    package func watch(_ directory: RawPath) {
+        _ = directory.withCString { inotify_add_watch(queue.number, $0, Self.events) }
+    }
+
+    /// Returns when the thread has ended: no hint comes after it; again does nothing.
+    package func stop() {
+        thread.stop()
+    }
+}
+
+/// The inotify descriptor; a class, because two closures cannot share what cannot be copied.
+private final class EventQueue: Sendable {
+    private let descriptor: OwnedDescriptor
+
+    init(_ descriptor: consuming OwnedDescriptor) {
+        self.descriptor = descriptor
+    }
+
+    var number: Int32 { descriptor.number }
+
+    /// Takes every waiting event, unread: which file it was, the scan finds out.
+    func drain() {
+        withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 8) { buffer in
+            while read(descriptor.number, buffer.baseAddress, buffer.count) > 0 {}
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package import EvidenceModel
+package import FileAccess
+
+/// What the watch over one tree has to tell.
+package enum RootEvent: Sendable {
+    /// Entries that are left where they are, each told once while it is there.
+    case skipped([SkippedEntry])
+    /// Files that settled; each stamp of a file once.
+    case settled([SettledFile])
+    /// A pass through the tree is over.
+    case scanned(ScanSummary)
+    /// The tree cannot be read; told once, until a pass succeeds again (`scanned`).
+    case unreachable(FileAccessError)
+}
+
+/// What a pass found, for people who watch the dock.
+package struct ScanSummary: Sendable, Hashable {
+    /// Regular files that are not skipped.
+    package var files: Int
+    /// Their sizes added up.
+    package var bytes: Int64
+    /// Files that have not settled.
+    package var stillChanging: [RawPath]
+
+    package init(files: Int, bytes: Int64, stillChanging: [RawPath]) {
+        self.files = files
+        self.bytes = bytes
+        self.stillChanging = stillChanging
+    }
+}
+
+/// Decides when a tree is looked at next; all times are counted from one moment.
+struct ScanPace: Sendable {
+    /// Between the end of a scan and the beginning of the next, whatever hints come: a tree that is written to all the
+    /// time must not be scanned all the time.
+    static let shortestPause = Duration.milliseconds(500)
+    /// Between two tries on a tree that cannot be read; the first is after one second, each pause twice the one before.
+    static let longestRetryPause = Duration.seconds(60)
+
+    let rescanInterval: Duration
+    /// No scan before it, not even for a hint.
+    private(set) var earliest = Duration.zero
+    /// The next scan without any hint.
+    private(set) var due = Duration.zero
+    private var retryPause: Duration?
+
+    init(rescanInterval: Duration) {
+        self.rescanInterval = rescanInterval
+    }
+
+    /// Whether the last try failed.
+    var isUnreachable: Bool { retryPause != nil }
+
+    /// A scan ended.
+    ///
+    /// - Parameter lookAgain: how long until something may have settled.
+    mutating func scanned(at now: Duration, lookAgain: Duration?) {
+        retryPause = nil
+        earliest = now + Self.shortestPause
+        due = max(earliest, now + min(rescanInterval, lookAgain ?? rescanInterval))
+    }
+
+    /// The tree could not be read. Hints do not shorten the pause.
+    mutating func failed(at now: Duration) {
+        let pause = min(Self.longestRetryPause, retryPause.map { $0 * 2 } ?? .seconds(1))
+        retryPause = pause
+        earliest = now + pause
+        due = earliest
+    }
+}
+
+/// Tells which skipped entries have not been told of yet.
+struct SkippedNews: Sendable {
+    private var told: Set<SkippedEntry> = []
+
+    /// A scan found these; those that the scan before did not find.
+    mutating func scanned(_ skipped: [SkippedEntry]) -> [SkippedEntry] {
+        let news = skipped.filter { !told.contains($0) }
+        told = Set(skipped)
+        return news
+    }
+}
