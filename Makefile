@@ -1,0 +1,56 @@
+# What can be done here. `make` alone tells; every target does its own set-up and may be the first one called.
+
+# Checks and tests compile with the same flags, so that everything is compiled once for both. SwiftPM passes neither on
+# to the packages we depend on: their warnings stay theirs, and they are not compiled again when the flags change.
+SWIFT_FLAGS ?= -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
+
+# e.g. make test TEST_ARGS='--filter UploadMachine' · make demo DEMO_ARGS=--help · make bench BENCH_ARGS='--runs 1'
+TEST_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+
+SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
+SHELL_SCRIPTS = $(shell grep -rlE '^#!.*bash|^\# shellcheck shell=bash' Scripts Benchmarks .ci)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## a station with sample recordings, its console's address printed (needs nothing but this)
+	@Scripts/install-dependencies build
+	swift build
+	.build/debug/capture-agent demo $(DEMO_ARGS)
+
+.PHONY: build
+build: ## capture-agent and capture-probe, for use: .build/release
+	@Scripts/install-dependencies build
+	swift build -c release --product capture-agent
+	swift build -c release --product capture-probe
+
+.PHONY: check
+check: ## form, layers, scripts, and a build in which warnings are errors
+	@Scripts/install-dependencies test
+	swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+	Scripts/check-layers --self-test
+	Scripts/check-layers
+	shellcheck -x $(SHELL_SCRIPTS)
+	Scripts/s3/relay.py --self-test
+	swift build --build-tests $(SWIFT_FLAGS)
+
+.PHONY: test
+test: ## every test
+	@Scripts/install-dependencies test
+	@Scripts/test-tools >/dev/null
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_ARGS)
+
+.PHONY: bench
+bench: build ## capture-agent against rclone and s5cmd: time, processor, memory
+	@Scripts/install-dependencies test
+	@Scripts/test-tools bench >/dev/null
+	Benchmarks/compare $(BENCH_ARGS)
+
+.PHONY: clean
+clean: ## remove everything that was built or fetched
+	rm -rf .build
