@@ -1,0 +1,24 @@
+import CLinux
+import Glibc
+
+/// What the worker gives up before it reads a byte from a card.
+enum Confinement {
+    /// libavformat's own libraries map about 500 MB; what a hostile file can make it allocate comes on top.
+    private static let addressSpaceBytes: UInt = 1 << 30
+    /// Standard ones, the socket, the file, and a few for libraries that open their own.
+    private static let openFiles: UInt = 16
+
+    /// The call that failed, or nothing. Everything is inherited by no child: NOFILE and the agent's policy leave none.
+    ///
+    /// PR_SET_PDEATHSIG is not used: prctl(2) counts as parent the *thread* that started the process, and a thread of
+    /// Dispatch ends after seconds without work. The end of the connection and `Deadline.arm` end a left-alone worker.
+    static func apply() -> String? {
+        for (resource, bound) in [
+            (RLIMIT_CORE, UInt(0)), (RLIMIT_AS, addressSpaceBytes), (RLIMIT_NOFILE, openFiles),
+        ] {
+            var limit = rlimit(rlim_cur: bound, rlim_max: bound)
+            guard setrlimit(Int32(resource.rawValue), &limit) == 0 else { return "setrlimit" }
+        }
+        return clinux_forbid_new_privileges() == 0 ? nil : "prctl"
+    }
+}
