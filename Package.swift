@@ -25,6 +25,9 @@ func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "capture-agent",
+    products: [
+        .executable(name: "capture-probe", targets: ["ProbeWorker"])
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -43,5 +46,12 @@ let package = Package(
         module("EvidenceModel", []),
         module("FileAccess", ["CLinux", "EvidenceModel"]),
         module("ContentHash", ["COpenSSL", "EvidenceModel"]),
+
+        // What a file contains: the only process that links libavformat, and the agent's side of it.
+        .executableTarget(
+            name: "ProbeWorker", dependencies: ["CAVFormat", "CLinux", "EvidenceModel", "FileAccess"],
+            swiftSettings: house),
+        module("MediaProbe", ["CLinux", "EvidenceModel", "FileAccess", logging]),
+        tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
     ]
 )

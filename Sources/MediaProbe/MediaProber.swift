@@ -34,7 +34,8 @@ package final class MediaProber: Sendable {
         guard length > 0, length < bytes.count else {
             throw MediaProbeError(
                 code: .workerUnavailable,
-                sentence: "The agent's own place cannot be told, so capture-probe beside it is not found: is /proc mounted?",
+                sentence: "The agent's own place cannot be told, so capture-probe beside it is not found: is /proc"
+                    + " mounted?",
                 cause: FileAccessError(call: "readlink", path: RawPath("/proc/self/exe"), code: errno))
         }
         return RawPath(bytes: bytes.prefix(length)).parent.appending("capture-probe")

@@ -17,7 +17,8 @@ enum WorkerFault: Error, Hashable, Sendable {
     var sentence: String {
         switch self {
         case .gone: "The probe ended before it looked into the file."
-        case .died(let how): "Looking into the file ended the probe (\(how)); the file may be damaged or made to do harm."
+        case .died(let how):
+            "Looking into the file ended the probe (\(how)); the file may be damaged or made to do harm."
         case .hung: "Looking into the file did not come to an end; the file may be damaged or the device may hang."
         case .garbled(let what): "Looking into the file made the probe answer nonsense (\(what))."
         case .notHanded(let error): "The file could not be handed to the probe (\(error))."
