@@ -36,7 +36,7 @@ struct WorkerMachine: Hashable, Sendable {
         case refuseStopped
     }
 
-    /// A worker is replaced after so many files, so that what a library leaks stays small: 80 ms in a thousand files.
+    /// A worker is replaced after so many files, so that what a library leaks stays small; a start costs some 30 ms.
     static let mostServed = 1000
 
     private(set) var state = State.absent

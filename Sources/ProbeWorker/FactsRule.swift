@@ -36,7 +36,7 @@ enum FactsRule {
         var details: [String] = []
         let unsized = reading.streams.contains { $0.kind == .video && ($0.width <= 0 || $0.height <= 0) }
         if unsized { details.append("A picture stream's size cannot be told: no part of it could be decoded.") }
-        if reading.isDurationGuessed {
+        if reading.isDurationGuessed && kind != .photo {
             details.append("The length is estimated from the bit rate; the container does not say it.")
         }
         return (unsized ? .damaged : .intact, details)

@@ -22,6 +22,7 @@ struct DescriptionTests {
             #expect(stream.channels == expected.channels)
         }
         if clip.kind == .photo {
+            #expect(facts.healthDetails == [])
             #expect(facts.durationSeconds == nil)
             #expect(facts.streams.map(\.frameRate) == [nil])
         } else {

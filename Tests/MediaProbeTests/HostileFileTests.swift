@@ -1,4 +1,5 @@
 import EvidenceModel
+import FileAccess
 import Foundation
 import Testing
 
@@ -112,6 +113,15 @@ import Testing
         #expect(facts.kind == .photo)
         #expect(facts.health == .unreadable)
         #expect(facts.container == "heif")
+    }
+
+    @Test func unreadableMediumIsToldAsSuch() async throws {
+        // Open for writing only: every read fails, as on a card that is breaking.
+        let file = try OwnedDescriptor.open(
+            absolute: RawPath(Scratch.file("unreadable.mp4", [1, 2, 3])), flags: O_WRONLY)
+        let facts = try await ProbeBench.with { try await $0.facts(of: file, name: RawPath("unreadable.mp4")) }
+        #expect(facts.health == .unreadable)
+        #expect(facts.healthDetails == ["The medium could not be read at byte 0 (errno \(EBADF))."])
     }
 
     @Test func folderIsNoRecording() async throws {
