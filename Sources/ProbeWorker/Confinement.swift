@@ -19,6 +19,8 @@ enum Confinement {
             var limit = rlimit(rlim_cur: bound, rlim_max: bound)
             guard setrlimit(Int32(resource.rawValue), &limit) == 0 else { return "setrlimit" }
         }
+        // Out of whatever folder the agent was started in, so that it can be unmounted.
+        guard chdir("/") == 0 else { return "chdir" }
         return clinux_forbid_new_privileges() == 0 ? nil : "prctl"
     }
 }

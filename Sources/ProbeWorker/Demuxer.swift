@@ -67,7 +67,8 @@ struct Demuxer: ~Copyable {
         context.pointee.max_analyze_duration = analyzeMicroseconds
         context.pointee.max_streams = streams
         context.pointee.format_whitelist = av_strdup(DemuxerChoice.whitelist)
-        // No protocol has this name, so none is allowed; and a demuxer that asks for a file is refused besides.
+        // No protocol has this name, so none is allowed: concat hands this bound on to what it opens, but not the
+        // callback, which refuses what the demuxer itself asks for.
         context.pointee.protocol_whitelist = av_strdup("none")
         context.pointee.io_open = { _, _, _, _, _ in cavformat_error(EPERM) }
     }

@@ -22,6 +22,8 @@ import Testing
         arguments: [
             "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://%@\n#EXT-X-ENDLIST\n",
             "ffconcat version 1.0\nfile '%@'\n",
+            // Relative, from "/": the only form that libavformat's concat finds safe.
+            "ffconcat version 1.0\nfile '%R'\n",
             "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=%@\n",
             "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\"><Period>"
                 + "<BaseURL>file://%@</BaseURL></Period></MPD>",
@@ -30,6 +32,7 @@ import Testing
         let other = try Scratch.subfolder() + "/other.mp4"
         try Data(Footage.bytes(Footage.tail)).write(to: URL(fileURLWithPath: other))
         let text = script.replacingOccurrences(of: "%@", with: other)
+            .replacingOccurrences(of: "%R", with: other.dropFirst())
         let path = try Scratch.file(UUID().uuidString + ".mp4", Array(text.utf8))
         let opened = try await isOpened(other) {
             let facts = try await ProbeBench.with { try await ProbeBench.facts($0, path) }
@@ -44,9 +47,10 @@ import Testing
 
     @Test func randomBytesAreNoRecording() async throws {
         try await ProbeBench.with { prober in
-            for seed in UInt64(1)...12 {
+            // 326, 347 and 364 look like h263 to libavformat, with a score of 25.
+            for seed in Array(UInt64(1)...8) + [326, 347, 364] {
                 var generator = SplitMix(state: seed)
-                let bytes = (0..<300_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                let bytes = (0..<300_000).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
                 let path = try Scratch.file("random-\(seed).mp4", bytes)
                 let facts = try await ProbeBench.facts(prober, path)
                 #expect(facts.kind == .unknown, "seed \(seed)")
