@@ -57,4 +57,15 @@ struct DescriptionTests {
         #expect(facts.kind == .photo)
         #expect(facts.streams.first?.widthPixels == 160)
     }
+
+    @Test func voiceRecordersAMRIsSound() async throws {
+        // RFC 4867, 5: fifty frames of 12.2 kbit/s, 32 bytes each, make a second.
+        let frame: [UInt8] = [0x3C] + [UInt8](repeating: 0, count: 31)
+        let path = try Scratch.file("note.amr", Array("#!AMR\n".utf8) + Array((0..<50).map { _ in frame }.joined()))
+        let facts = try await ProbeBench.with { try await ProbeBench.facts($0, path) }
+        #expect(facts.kind == .audio)
+        #expect(facts.container == "amr")
+        #expect(facts.streams.map(\.codec) == ["amr_nb"])
+        #expect(facts.streams.first?.sampleRateHertz == 8000)
+    }
 }
