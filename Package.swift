@@ -25,6 +25,9 @@ func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "capture-agent",
+    products: [
+        .executable(name: "capture-probe", targets: ["ProbeWorker"])
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -48,15 +51,29 @@ let package = Package(
         // What the agent is made of, in the order in which a recording meets them.
         module("DockWatch", ["EvidenceModel", "FileAccess", logging]),
         module("Collector", ["EvidenceModel", "FileAccess", "ContentHash", logging]),
+        module("MediaProbe", ["CLinux", "EvidenceModel", "FileAccess", logging]),
+        .executableTarget(
+            // The only process that links libavformat; MediaProbe is the agent's side of it.
+            name: "ProbeWorker", dependencies: ["CAVFormat", "CLinux", "EvidenceModel", "FileAccess"],
+            swiftSettings: house),
         module("MediaIndex", ["EvidenceModel", "LocatedYAML", grdb]),
         module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
         module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
         module("CurlTransport", ["CCurl", "SyncEngine"]),
+        .executableTarget(
+            name: "CaptureAgent",
+            dependencies: [
+                "EvidenceModel", "FileAccess", "ContentHash", "LocatedYAML", "DockWatch", "Collector", "MediaProbe",
+                "MediaIndex", "CustodyLedger", "SyncEngine", "CurlTransport", grdb, logging, lifecycle,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
 
         // What tests share: directories, card images mounted for real, a clock set by hand.
         .target(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
             swiftSettings: house),
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
+        tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
     ]
 )

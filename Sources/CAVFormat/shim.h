@@ -10,6 +10,7 @@
 
 static inline int cavformat_error(int errno_value) { return AVERROR(errno_value); }
 static inline int cavformat_end_of_file(void) { return AVERROR_EOF; }
+static inline int cavformat_exit(void) { return AVERROR_EXIT; }
 static inline int64_t cavformat_no_time(void) { return AV_NOPTS_VALUE; }
 
 #endif

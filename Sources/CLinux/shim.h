@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -68,7 +70,9 @@ static inline int clinux_receive_message(int socket, void *bytes, size_t capacit
     } control;
     struct msghdr message = {.msg_iov = &span, .msg_iovlen = 1};
     message.msg_control = control.space;
-    message.msg_controllen = sizeof control.space;
+    // Not the whole of the space: rounded up it holds two descriptors, and the second would have no owner. The kernel
+    // closes what does not fit.
+    message.msg_controllen = CMSG_LEN(sizeof(int));
     ssize_t received;
     do {
         received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
@@ -86,6 +90,24 @@ static inline int clinux_receive_message(int socket, void *bytes, size_t capacit
     }
     *length = (size_t)received;
     return 0;
+}
+
+// prctl(2) PR_SET_NO_NEW_PRIVS, which is variadic. Returns 0, or an errno value.
+static inline int clinux_forbid_new_privileges(void) {
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
+}
+
+// posix_spawn_file_actions_addclosefrom_np(3), glibc 2.34: the child closes every descriptor from `first` on. Returns 0,
+// or an errno value.
+static inline int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+// pidfd_open(2): a descriptor, close-on-exec, that is readable when the child `process` has ended; -1 where the kernel
+// refuses.
+static inline int clinux_open_process(pid_t process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
 }
 
 #endif

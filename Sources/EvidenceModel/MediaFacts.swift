@@ -5,12 +5,15 @@ package enum MediaKind: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// What state the medium itself is in, as far as it was looked at.
 package enum MediaHealth: String, Sendable, Hashable, Codable, CaseIterable {
-    case intact, truncated, damaged, unreadable, empty, encrypted
+    /// Opened, described, and nothing was seen that contradicts; no promise that every frame decodes.
+    case intact
+    case truncated, damaged, unreadable, empty, encrypted
 }
 
 /// One elementary stream of a recording.
 package struct StreamFacts: Sendable, Hashable, Codable {
     package enum Kind: String, Sendable, Hashable, Codable {
+        /// A cover picture inside a recording is `data`: it is no moving picture.
         case video, audio, subtitle, data
     }
 
@@ -53,7 +56,8 @@ package struct StreamFacts: Sendable, Hashable, Codable {
 /// What the probe found in a file. The file itself is never changed by it, nor refused because of it.
 package struct MediaFacts: Sendable, Hashable, Codable {
     package var kind: MediaKind
-    /// libavformat's short name of the demuxer, its first alias: `mov`, `mpegts`; none where no demuxer took it.
+    /// libavformat's short name of the demuxer, its first alias: `matroska`, `mpegts`; none where no demuxer took it.
+    /// The family `mov,mp4,…` is `mp4` unless its brand is QuickTime's or it has none: then `mov`.
     package var container: String?
     /// Seconds, as the container says; none where it does not.
     package var durationSeconds: Double?

@@ -59,9 +59,7 @@ package struct DescriptorChannel: ~Copyable, Sendable {
     package func receive(
         capacity: Int, timeoutMilliseconds: Int32 = -1
     ) throws(FileAccessError) -> Message? {
-        var poll = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
-        let ready = Glibc.poll(&poll, 1, timeoutMilliseconds)
-        guard ready != 0 else { throw FileAccessError(call: "poll", path: socket.path, code: EAGAIN) }
+        try waitForMessage(timeoutMilliseconds)
         var bytes = [UInt8](repeating: 0, count: capacity)
         var length = 0
         var number: Int32 = -1
@@ -73,5 +71,14 @@ package struct DescriptorChannel: ~Copyable, Sendable {
         if length == 0 { return nil }
         bytes.removeLast(capacity - length)
         return Message(bytes: bytes, descriptor: descriptor)
+    }
+
+    private func waitForMessage(_ timeoutMilliseconds: Int32) throws(FileAccessError) {
+        var poll = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+        var ready: Int32
+        // A signal begins the wait anew: going on to recvmsg(2) would wait without an end.
+        repeat { ready = Glibc.poll(&poll, 1, timeoutMilliseconds) } while ready < 0 && errno == EINTR
+        guard ready >= 0 else { throw socket.failure("poll") }
+        guard ready > 0 else { throw FileAccessError(call: "poll", path: socket.path, code: EAGAIN) }
     }
 }

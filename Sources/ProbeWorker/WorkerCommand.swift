@@ -1,0 +1,45 @@
+import EvidenceModel
+import FileAccess
+import Glibc
+
+/// `capture-probe`: started by the agent with one end of a socket as descriptor 3, of no use by hand.
+@main
+struct WorkerCommand {
+    static func main() {
+        guard isSocket(ProbeProtocol.socketNumber) else {
+            leave(
+                EX_USAGE,
+                "capture-probe looks into recordings for capture-agent, which starts it by itself; it does nothing by hand."
+            )
+        }
+        if let call = Confinement.apply() {
+            leave(EX_OSERR, "capture-probe could not give up its rights: \(call) failed (errno \(errno)).")
+        }
+        FileProbe.silenceLibrary()
+        // Descriptor 3 was made for this process and has no other owner in it.
+        let socket = OwnedDescriptor(adopting: ProbeProtocol.socketNumber, path: RawPath("agent"))
+        let loop = RequestLoop(channel: DescriptorChannel(adopting: socket))
+        do throws(RequestLoop.Fault) {
+            try loop.run()
+        } catch {
+            switch error {
+            case .socket(let failure): leave(EX_IOERR, "capture-probe lost the agent: \(failure).")
+            case .notUnderstood:
+                leave(EX_PROTOCOL, "capture-probe did not understand the agent: are both of the same release?")
+            }
+        }
+    }
+
+    private static func isSocket(_ number: Int32) -> Bool {
+        var kind: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(number, SOL_SOCKET, SO_TYPE, &kind, &length) == 0
+            && kind == Int32(SOCK_SEQPACKET.rawValue)
+    }
+
+    private static func leave(_ code: Int32, _ sentence: String) -> Never {
+        let line = Array((sentence + "\n").utf8)
+        _ = write(STDERR_FILENO, line, line.count)
+        exit(code)
+    }
+}

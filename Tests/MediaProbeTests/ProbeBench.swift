@@ -1,0 +1,91 @@
+import EvidenceModel
+import FileAccess
+import Foundation
+import Logging
+import MediaProbe
+
+/// A prober for one test, stopped after it.
+enum ProbeBench {
+    static func with<Result>(
+        worker: String? = nil, workers: Int = 1, timeout: Duration = .seconds(60),
+        _ body: (MediaProber) async throws -> Result
+    ) async throws -> Result {
+        // SwiftPM puts the products of one build into one folder: the test bundle's executable is the agent here.
+        let path = try worker.map { RawPath($0) } ?? MediaProber.defaultWorkerPath()
+        let prober = MediaProber(worker: path, workers: workers, timeout: timeout, logger: quiet)
+        do {
+            let result = try await body(prober)
+            await prober.stop()
+            return result
+        } catch {
+            await prober.stop()
+            throw error
+        }
+    }
+
+    static let quiet: Logger = {
+        var logger = Logger(label: "tests")
+        logger.logLevel = .critical
+        return logger
+    }()
+
+    static func facts(_ prober: MediaProber, _ path: String, name: String? = nil) async throws -> MediaFacts {
+        let file = try Scratch.open(path)
+        return try await prober.facts(of: file, name: RawPath(name ?? path))
+    }
+
+    /// An executable script in the place of the worker. `$WORKER` is the real one; `once` is true the first time only.
+    static func fakeWorker(_ script: String) throws -> String {
+        let folder = try Scratch.subfolder()
+        let path = folder + "/worker"
+        let real = try MediaProber.defaultWorkerPath().display
+        let text = """
+            #!/bin/sh
+            WORKER='\(real)'
+            hello() { printf '{"version":1,"library":"0"}' >&3; }
+            question() { /bin/dd bs=4096 count=1 <&3 >/dev/null 2>&1; }
+            once() { /bin/mkdir '\(folder)/once' 2>/dev/null; }
+            \(script)
+            """
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
+        return path
+    }
+
+    /// Some file that the real worker describes without ffmpeg: 0.1 s of silence at 8 kHz, one channel, 8 bits.
+    static func recording() throws -> String {
+        func little(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+        let samples = [UInt8](repeating: 128, count: 800)
+        let format = little(16) + [1, 0, 1, 0] + little(8000) + little(8000) + [1, 0, 8, 0]
+        let body = Array("WAVEfmt ".utf8) + format + Array("data".utf8) + little(800) + samples
+        return try Scratch.file(UUID().uuidString, Array("RIFF".utf8) + little(UInt32(body.count)) + body)
+    }
+
+    /// A name of its own for the real worker, so that its processes are told from those of other tests.
+    static func linkedWorker() throws -> String {
+        let path = try Scratch.subfolder() + "/worker"
+        try FileManager.default.createSymbolicLink(
+            atPath: path, withDestinationPath: MediaProber.defaultWorkerPath().display)
+        return path
+    }
+
+    /// Living children of this process that were started as `worker`.
+    static func children(of worker: String) throws -> [pid_t] {
+        try children().filter { number in
+            let line = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(number)/cmdline"))
+            return line.map { $0.starts(with: Array(worker.utf8) + [0]) } ?? false
+        }
+    }
+
+    /// All children of this process, zombies among them.
+    static func children() throws -> [pid_t] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").flatMap { task -> [pid_t] in
+            let list = (try? String(contentsOfFile: "/proc/self/task/\(task)/children", encoding: .utf8)) ?? ""
+            return list.split(separator: " ").compactMap { pid_t($0) }
+        }
+    }
+
+    static func openDescriptors(of process: String = "self") throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
+    }
+}
