@@ -43,12 +43,12 @@ let package = Package(
         module("EvidenceModel", []),
         module("FileAccess", ["CLinux", "EvidenceModel"]),
         module("ContentHash", ["COpenSSL", "EvidenceModel"]),
-        module("DockWatch", ["EvidenceModel", "FileAccess", logging]),
+        module("DockWatch", ["EvidenceModel", "FileAccess"]),
 
         // What tests share: directories, card images mounted for real, a clock set by hand.
         .target(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
             swiftSettings: house),
-        tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
+        tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting"]),
     ]
 )
