@@ -112,6 +112,43 @@ struct DockingTests {
         card.close()
     }
 
+    @Test(.enabled(if: CardImage.isAvailable(.fat), "mounting a FAT image needs root, /dev/fuse and fusefat"))
+    func aReadOnlyMountWithoutABlockDeviceIsNotTrusted() async throws {
+        let card = try CardImage(.fat, in: directory)
+        let point = directory.path.appending("slot")
+        try card.mount(at: point)
+        try write("footage", to: point.appending("a.mp4"))
+        try card.unmount()
+        try card.mount(at: point, readOnly: true)
+        let root = WatchedRoot(
+            source: "docks", kind: .mount, path: point, fileSystem: "card", device: try deviceNumber(of: point))
+        #expect(try TreeScanner.scan(root).isReadOnly)
+        let run = WatchRun(
+            RootWatcher(root: root, settle: .seconds(10), lane: IOLane(label: "card"), clock: ManualClock()))
+        #expect(try await run.nextPass().stillChanging.contains(RawPath("a.mp4")))
+        await run.end()
+        card.close()
+    }
+
+    @Test(arguments: CardImage.Format.allCases.filter(CardImage.isAvailable))
+    func aWriterOnACardIsNeverOverlooked(format: CardImage.Format) throws {
+        let card = try CardImage(format, in: directory)
+        let point = directory.path.appending("slot")
+        try card.mount(at: point)
+        try write("footage", to: point.appending("a.mp4"))
+        do {
+            let writer = try OwnedDescriptor.open(absolute: point.appending("a.mp4"), flags: O_WRONLY)
+            let reader = try OwnedDescriptor.open(absolute: point.appending("a.mp4"), flags: O_RDONLY)
+            #expect(WriterPresence.of(reader) != .none)
+            _ = consume writer
+        }
+        let reader = try OwnedDescriptor.open(absolute: point.appending("a.mp4"), flags: O_RDONLY)
+        #expect(WriterPresence.of(reader) != .writing)
+        _ = consume reader
+        try card.unmount()
+        card.close()
+    }
+
     @Test func theWatcherStopsAtOnceAndTwice() async throws {
         let watcher = try MountWatcher()
         var tables = watcher.tables.makeAsyncIterator()
