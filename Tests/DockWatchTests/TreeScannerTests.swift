@@ -149,6 +149,21 @@ struct TreeScannerTests {
         card.close()
     }
 
+    @Test(.enabled(if: CardImage.isAvailable(.fat), "mounting a FAT image needs root, /dev/fuse and fusefat"))
+    func aCardPulledOutInTheMiddleOfAScanThrows() throws {
+        let card = try CardImage(.fat, in: directory)
+        let point = directory.path.appending("card")
+        try card.mount(at: point)
+        try directory.file("card/DCIM/a.mp4")
+        let watched = WatchedRoot(source: "docks", kind: .mount, path: point, fileSystem: "x")
+        #expect {
+            try TreeScanner.scan(watched) { if $0 != point { card.pullOut() } }
+        } throws: {
+            ($0 as? FileAccessError)?.meaning == .gone
+        }
+        card.close()
+    }
+
     @Test(.enabled(if: CardImage.isAvailable(.ext4), "mounting an ext4 image needs root and loop devices"))
     func seesThatAMountIsReadOnly() throws {
         let card = try CardImage(.ext4, in: directory)
