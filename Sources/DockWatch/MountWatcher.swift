@@ -18,9 +18,8 @@ package final class MountWatcher: Sendable {
     package init(path: RawPath = RawPath("/proc/self/mountinfo")) throws(FileAccessError) {
         let (tables, continuation) = AsyncStream.makeStream(of: MountTable.self, bufferingPolicy: .bufferingNewest(1))
         let table = TableDescriptor(try OwnedDescriptor.open(absolute: path, flags: O_RDONLY))
-        let first = try table.read()
-        continuation.yield(MountTable.parse(first))
-        guard let thread = WaitingThread({ Self.watch(table, last: first, continuation, stopDescriptor: $0) }) else {
+        continuation.yield(MountTable.parse(try table.read()))
+        guard let thread = WaitingThread({ Self.watch(table, continuation, stopDescriptor: $0) }) else {
             throw FileAccessError(call: "pthread_create", path: path, code: errno)
         }
         self.tables = tables
@@ -33,14 +32,11 @@ package final class MountWatcher: Sendable {
     }
 
     private static func watch(
-        _ table: TableDescriptor, last: [UInt8], _ continuation: AsyncStream<MountTable>.Continuation,
-        stopDescriptor: Int32
+        _ table: TableDescriptor, _ continuation: AsyncStream<MountTable>.Continuation, stopDescriptor: Int32
     ) {
-        var last = last
         while WaitingThread.wait(for: table.number, events: POLLPRI, stopDescriptor: stopDescriptor) == .ready {
             // A table that cannot be read now is read at the next change; seq_file's own failure is lack of memory.
-            guard let bytes = try? table.read(), bytes != last else { continue }
-            last = bytes
+            guard let bytes = try? table.read() else { continue }
             continuation.yield(MountTable.parse(bytes))
         }
         continuation.finish()

@@ -34,6 +34,7 @@ package struct RawPath: Sendable, Hashable {
 
     package func appending(_ name: RawPath) -> RawPath {
         if bytes.isEmpty { return name }
+        if name.bytes.isEmpty { return self }
         let separator = bytes.last == Self.slash ? [] : [Self.slash]
         return RawPath(bytes: bytes + separator + name.bytes)
     }

@@ -23,17 +23,22 @@ package final class ManualClock: Clock {
 
     private struct State {
         var now = Instant(offset: .zero)
-        var lastSleeper = 0
+        var lastKey = 0
         var sleepers: [Int: Sleeper] = [:]
-        var watchers: [Watcher] = []
+        var watchers: [Int: Watcher] = [:]
 
         var deadlines: [Duration] { sleepers.values.map(\.deadline.offset).sorted() }
 
         mutating func takeSatisfied() -> [Watcher] {
             let deadlines = deadlines
-            let satisfied = watchers.filter { $0.isSatisfied(deadlines) }
-            watchers.removeAll { $0.isSatisfied(deadlines) }
-            return satisfied
+            let satisfied = watchers.filter { $0.value.isSatisfied(deadlines) }
+            for key in satisfied.keys { watchers[key] = nil }
+            return Array(satisfied.values)
+        }
+
+        mutating func makeKey() -> Int {
+            lastKey += 1
+            return lastKey
         }
     }
 
@@ -58,32 +63,35 @@ package final class ManualClock: Clock {
         for sleeper in due { sleeper.continuation.resume() }
     }
 
-    /// Returns when at least `count` tasks sleep on this clock.
+    /// Returns when at least `count` tasks sleep on this clock, or when the task is cancelled (a time limit).
     package func sleepers(atLeast count: Int = 1) async {
         await sleepers { $0.count >= count }
     }
 
-    /// Returns when a task sleeps until `deadline`, counted since the clock was made.
+    /// Returns when a task sleeps until `deadline`, counted since the clock was made, or when the task is cancelled.
     package func sleeper(until deadline: Duration) async {
         await sleepers { $0.contains(deadline) }
     }
 
     private func sleepers(satisfying condition: @escaping @Sendable ([Duration]) -> Bool) async {
-        await withCheckedContinuation { continuation in
-            let isSatisfied = state.withLock { state -> Bool in
-                if condition(state.deadlines) { return true }
-                state.watchers.append(Watcher(isSatisfied: condition, continuation: continuation))
-                return false
+        let key = state.withLock { $0.makeKey() }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let returnsAtOnce = state.withLock { state -> Bool in
+                    if Task.isCancelled || condition(state.deadlines) { return true }
+                    state.watchers[key] = Watcher(isSatisfied: condition, continuation: continuation)
+                    return false
+                }
+                if returnsAtOnce { continuation.resume() }
             }
-            if isSatisfied { continuation.resume() }
+        } onCancel: {
+            let watcher = state.withLock { $0.watchers.removeValue(forKey: key) }
+            watcher?.continuation.resume()
         }
     }
 
     package func sleep(until deadline: Instant, tolerance: Duration?) async throws {
-        let key = state.withLock { state -> Int in
-            state.lastSleeper += 1
-            return state.lastSleeper
-        }
+        let key = state.withLock { $0.makeKey() }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 fallAsleep(key, Sleeper(deadline: deadline, continuation: continuation))

@@ -1,0 +1,132 @@
+import DockWatch
+import EvidenceModel
+import FileAccess
+import Glibc
+import StationTesting
+import Testing
+
+@Suite("Root watcher", .timeLimit(.minutes(1)))
+struct RootWatcherTests {
+    private let directory: TemporaryDirectory
+    private let clock = ManualClock()
+
+    init() throws {
+        StationProcess.ignoreBrokenPipesAndLeases()
+        directory = try TemporaryDirectory()
+    }
+
+    private func watch(settle: Duration = .seconds(10)) -> WatchRun {
+        let root = WatchedRoot(source: "room", kind: .directory, path: directory.path, fileSystem: "room")
+        return WatchRun(RootWatcher(root: root, settle: settle, lane: IOLane(label: "test"), clock: clock))
+    }
+
+    @Test func settlesAFileThatStaysAsItIs() async throws {
+        try directory.file("a.mp4", "123")
+        let run = watch()
+        #expect(try await run.nextPass() == ScanSummary(files: 1, bytes: 3, stillChanging: [RawPath("a.mp4")]))
+        await clock.sleeper(until: .seconds(10))
+        clock.advance(by: .seconds(10))
+        #expect(try await run.nextSettled() == ["a.mp4"])
+        #expect(try await run.nextPass() == ScanSummary(files: 1, bytes: 3, stillChanging: []))
+        await clock.sleeper(until: .seconds(40))
+        clock.advance(by: .seconds(30))
+        guard case .scanned = try await run.next() else { Issue.record("settled twice"); return }
+        await run.end()
+    }
+
+    @Test func aWriterHoldsAFileBackUntilItCloses() async throws {
+        let file = try directory.file("a.mp4")
+        func openForWriting() throws -> OwnedDescriptor { try OwnedDescriptor.open(absolute: file, flags: O_WRONLY) }
+        var writer: OwnedDescriptor? = try openForWriting()
+        let run = watch()
+        _ = try await run.nextPass()
+        for pass in 1...3 {
+            await clock.sleeper(until: .seconds(10 * pass))
+            clock.advance(by: .seconds(10))
+            #expect(try await run.nextPass().stillChanging == [RawPath("a.mp4")])
+        }
+        await clock.sleeper(until: .seconds(40))
+        // Closing is the hint: no time has to pass but the shortest pause.
+        writer = nil
+        await clock.sleeper(until: .milliseconds(30_500))
+        clock.advance(by: .milliseconds(500))
+        #expect(try await run.nextSettled() == ["a.mp4"])
+        await run.end()
+        _ = consume writer
+    }
+
+    @Test func hintsThatRainAreOneScan() async throws {
+        let run = watch(settle: .zero)
+        #expect(try await run.nextPass().files == 0)
+        await clock.sleeper(until: .seconds(30))
+        for file in 0..<100 { try directory.file("\(file).mp4") }
+        await clock.sleeper(until: .milliseconds(500))
+        clock.advance(by: .milliseconds(500))
+        #expect(try await run.nextPass().files == 100)
+        await run.end()
+    }
+
+    @Test func aNewFolderIsWatched() async throws {
+        let run = watch(settle: .zero)
+        _ = try await run.nextPass()
+        await clock.sleeper(until: .seconds(30))
+        clock.advance(by: .seconds(1))
+        try directory.folder("DCIM")
+        _ = try await run.nextPass()
+        await clock.sleeper(until: .seconds(31))
+        clock.advance(by: .seconds(1))
+        try directory.file("DCIM/a.mp4")
+        #expect(try await run.nextSettled() == ["a.mp4"].map { "DCIM/" + $0 })
+        await run.end()
+    }
+
+    @Test func whatIsLeftOutIsToldOnce() async throws {
+        #expect(symlink("/etc", directory.path.appending("link").display) == 0)
+        let run = watch()
+        guard case .skipped(let first) = try await run.next() else { Issue.record("no news"); return }
+        #expect(first == [SkippedEntry(path: RawPath("link"), reason: .symbolicLink)])
+        _ = try await run.nextPass()
+        await clock.sleeper(until: .seconds(30))
+        clock.advance(by: .seconds(30))
+        guard case .scanned = try await run.next() else { Issue.record("told twice"); return }
+        await run.end()
+    }
+
+    @Test func aMissingRootIsToldOnceAndTriedEverLessOften() async throws {
+        directory.close()
+        let run = watch()
+        #expect(try await run.nextUnreachable().meaning == .missing)
+        var moment = 0
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+            moment += pause
+            await clock.sleeper(until: .seconds(moment))
+            clock.advance(by: .seconds(pause))
+        }
+        await clock.sleeper(until: .seconds(moment + 60))
+        try write("x", to: directory.path.appending("a.mp4"))
+        clock.advance(by: .seconds(60))
+        guard case .scanned(let summary) = try await run.next() else { Issue.record("told twice"); return }
+        #expect(summary.files == 1)
+        directory.close()
+        await run.end()
+    }
+
+    @Test func cancellationEndsIt() async throws {
+        let run = watch()
+        _ = try await run.nextPass()
+        await clock.sleepers()
+        await run.end()
+        #expect(clock.deadlines.isEmpty)
+        let atOnce = watch()
+        await atOnce.end()
+    }
+
+    @Test func thousandsOfFilesSettleInGroups() async throws {
+        for file in 0..<1200 { try directory.file("DCIM/\(file).mp4", "") }
+        let run = watch(settle: .zero)
+        var settled: [Int] = []
+        while settled.reduce(0, +) < 1200 { settled.append(try await run.nextSettled().count) }
+        #expect(settled == [512, 512, 176])
+        await run.end()
+    }
+}
