@@ -60,15 +60,6 @@ let package = Package(
         module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
         module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
         module("CurlTransport", ["CCurl", "SyncEngine"]),
-        .executableTarget(
-            name: "CaptureAgent",
-            dependencies: [
-                "EvidenceModel", "FileAccess", "ContentHash", "LocatedYAML", "DockWatch", "Collector", "MediaProbe",
-                "MediaIndex", "CustodyLedger", "SyncEngine", "CurlTransport", grdb, logging, lifecycle,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: house),
-
         // What tests share: directories, card images mounted for real, a clock set by hand.
         .target(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",

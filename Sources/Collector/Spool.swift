@@ -40,9 +40,9 @@ package struct Spool: Sendable {
         }
     }
 
-    /// Whether a file of `size` bytes finds room above the floor.
-    package func hasRoom(for size: Int64) throws(FileAccessError) -> Bool {
-        try directory.freeBytes() >= size + floorBytes
+    /// Whether so many bytes, the floor among them (`CollectFailure.spoolFull`), are free.
+    package func hasFree(bytes: Int64) throws(FileAccessError) -> Bool {
+        try directory.freeBytes() >= bytes
     }
 
     /// Copies `file` in as a partial copy of `id`, reading it once with `reader`; durable when it returns.
@@ -53,7 +53,7 @@ package struct Spool: Sendable {
     ) throws(CollectFailure) -> StoredContent {
         let needed = stamp.size + floorBytes
         do throws(CollectFailure) {
-            guard try spooling(needed, { () throws(FileAccessError) in try hasRoom(for: stamp.size) }) else {
+            guard try spooling(needed, { () throws(FileAccessError) in try hasFree(bytes: needed) }) else {
                 throw CollectFailure.spoolFull(bytes: needed)
             }
             let copy = try openPartial(id, needed)
@@ -98,6 +98,11 @@ package struct Spool: Sendable {
     /// The catalogue says `collected`: the copy takes its final name.
     package func seal(_ id: RecordingID) throws(FileAccessError) {
         try directory.rename(partialName(id), to: finalName(id))
+    }
+
+    /// The partial copy of `id` becomes that of `other`, which has the same content and no copy here yet.
+    package func reassign(_ id: RecordingID, to other: RecordingID) throws(FileAccessError) {
+        try directory.rename(partialName(id), to: partialName(other))
     }
 
     /// Removes a partial copy whose content turned out to be there already.

@@ -57,6 +57,8 @@ package struct Recording: Sendable, Hashable {
     package var officer: String?
     package var startedAt: WallTime?
     package var startedAtBasis: StartBasis
+    /// The file's modification time as its file system had it.
+    package var fileTime: WallTime
     package var collectedAt: WallTime
     /// What the probe found; none until it has looked.
     package var facts: MediaFacts?
@@ -67,7 +69,7 @@ package struct Recording: Sendable, Hashable {
         id: RecordingID, station: String, content: StoredContent, place: ContentPlace, fileName: RawPath,
         source: String,
         sourcePath: RawPath, device: String? = nil, officer: String? = nil, startedAt: WallTime? = nil,
-        startedAtBasis: StartBasis = .unknown, collectedAt: WallTime, facts: MediaFacts? = nil, tags: [Tag] = [],
+        startedAtBasis: StartBasis = .unknown, fileTime: WallTime, collectedAt: WallTime, facts: MediaFacts? = nil, tags: [Tag] = [],
         state: RecordingState = .collected
     ) {
         self.id = id
@@ -81,6 +83,7 @@ package struct Recording: Sendable, Hashable {
         self.officer = officer
         self.startedAt = startedAt
         self.startedAtBasis = startedAtBasis
+        self.fileTime = fileTime
         self.collectedAt = collectedAt
         self.facts = facts
         self.tags = tags

@@ -18,6 +18,8 @@ package struct FileStamp: Sendable, Hashable {
         self.modifiedNanoseconds = modifiedNanoseconds
         self.changedNanoseconds = changedNanoseconds
     }
+
+    package var modifiedAt: WallTime { WallTime(millisecondsSince1970: modifiedNanoseconds / 1_000_000) }
 }
 
 /// A tree that is watched: a mounted device below a source, or a source's directory itself.

@@ -17,8 +17,8 @@ package struct Catalogue: Sendable {
             sql: """
                 INSERT INTO recording(id, station, sha256, size_bytes, part_size_bytes, part_sha256, place, direct_root,
                   direct_file_system, file_name, source, source_path, searched_text, device, officer, started_at_ms,
-                  started_at_basis, order_ms, collected_at_ms, kind, state)
-                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  started_at_basis, order_ms, file_time_ms, collected_at_ms, kind, state)
+                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             recording.id.text, recording.station, Data(recording.content.digest.bytes), recording.content.size,
@@ -26,8 +26,8 @@ package struct Catalogue: Sendable {
             direct == nil ? "spool" : "direct", direct?.root, direct?.fileSystem, recording.fileName.databaseBytes,
             recording.source, recording.sourcePath.databaseBytes, recording.sourcePath.display, recording.device,
             recording.officer, recording.startedAt?.millisecondsSince1970, recording.startedAtBasis.rawValue,
-            recording.startedAt?.millisecondsSince1970 ?? .min, recording.collectedAt.millisecondsSince1970,
-            MediaKind.unknown.rawValue, recording.state.rawValue,
+            recording.startedAt?.millisecondsSince1970 ?? .min, recording.fileTime.millisecondsSince1970,
+            recording.collectedAt.millisecondsSince1970, MediaKind.unknown.rawValue, recording.state.rawValue,
         ])
     }
 
@@ -84,16 +84,23 @@ package struct Catalogue: Sendable {
             .execute(arguments: [state.rawValue, id.text, state.rawValue])
     }
 
-    /// The bytes of a recording are now where `place` says: a file that moved or came back on another mount.
+    /// The bytes of a recording that lay where a recorder wrote them are now where `place` says: the file moved, came
+    /// back on another mount, or was copied into the spool. One that is in the spool stays there.
     package func setPlace(_ place: ContentPlace, of id: RecordingID, in database: Database) throws {
-        guard case .direct(let root, let fileSystem, let path) = place else {
-            preconditionFailure("a recording does not go back into the spool")
+        switch place {
+        case .spool:
+            try database.cachedStatement(
+                sql: """
+                    UPDATE recording SET place = 'spool', direct_root = NULL, direct_file_system = NULL WHERE id = ?
+                    """
+            ).execute(arguments: [id.text])
+        case .direct(let root, let fileSystem, let path):
+            try database.cachedStatement(
+                sql: """
+                    UPDATE recording SET direct_root = ?, direct_file_system = ?, source_path = ?, searched_text = ?
+                    WHERE id = ? AND place = 'direct'
+                    """
+            ).execute(arguments: [root.databaseBytes, fileSystem, path.databaseBytes, path.display, id.text])
         }
-        try database.cachedStatement(
-            sql: """
-                UPDATE recording SET direct_root = ?, direct_file_system = ?, source_path = ?, searched_text = ?
-                WHERE id = ? AND place = 'direct'
-                """
-        ).execute(arguments: [root.databaseBytes, fileSystem, path.databaseBytes, path.display, id.text])
     }
 }

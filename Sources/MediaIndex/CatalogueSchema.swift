@@ -31,6 +31,7 @@ package enum CatalogueSchema {
           started_at_ms INTEGER,
           started_at_basis TEXT NOT NULL,
           order_ms INTEGER NOT NULL, -- started_at_ms, or the lowest number: the order of pages
+          file_time_ms INTEGER NOT NULL, -- the file's modification time
           collected_at_ms INTEGER NOT NULL,
           described_at_ms INTEGER, -- when the probe had looked and the tags were given
           kind TEXT NOT NULL,

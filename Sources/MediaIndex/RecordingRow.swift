@@ -27,6 +27,7 @@ enum RecordingRow {
             sourcePath: RawPath(bytes: row["source_path"] as Data), device: row["device"], officer: row["officer"],
             startedAt: started.map(WallTime.init(millisecondsSince1970:)),
             startedAtBasis: try value(row["started_at_basis"], "started_at_basis", key),
+            fileTime: WallTime(millisecondsSince1970: row["file_time_ms"]),
             collectedAt: WallTime(millisecondsSince1970: row["collected_at_ms"]),
             facts: try facts(row, streams: streams, key: key), tags: tags,
             state: try value(row["state"], "state", key))

@@ -143,12 +143,14 @@ extension UploadJournal {
         }
     }
 
-    /// The states of a recording's copies.
-    package func copyStates(of recording: RecordingID, in database: Database) throws -> [CopyState] {
-        try String.fetchAll(
-            database.cachedStatement(sql: "SELECT \(Self.copyState) FROM upload WHERE recording = ?"),
+    /// The states of a recording's copies on those of `targets` that it has copies planned for.
+    package func copyStates(
+        of recording: RecordingID, targets: [String], in database: Database
+    ) throws -> [CopyState] {
+        try Row.fetchAll(
+            database.cachedStatement(sql: "SELECT target, \(Self.copyState) FROM upload WHERE recording = ?"),
             arguments: [recording.text]
-        ).compactMap { CopyState(rawValue: $0) }
+        ).compactMap { targets.contains($0[0]) ? CopyState(rawValue: $0[1]) : nil }
     }
 
     package func queue(in database: Database) throws -> QueueStatus {
