@@ -26,7 +26,8 @@ func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "capture-agent",
     products: [
-        .executable(name: "capture-probe", targets: ["ProbeWorker"])
+        .executable(name: "capture-agent", targets: ["CaptureAgent"]),
+        .executable(name: "capture-probe", targets: ["ProbeWorker"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -60,6 +61,16 @@ let package = Package(
         module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
         module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
         module("CurlTransport", ["CCurl", "SyncEngine"]),
+        .executableTarget(
+            name: "CaptureAgent",
+            dependencies: [
+                "EvidenceModel", "FileAccess", "ContentHash", "LocatedYAML", "DockWatch", "Collector", "MediaProbe",
+                "MediaIndex", "CustodyLedger", "SyncEngine", "CurlTransport", grdb, logging, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+
         // What tests share: directories, card images mounted for real, a clock set by hand.
         .target(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",

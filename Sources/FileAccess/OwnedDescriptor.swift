@@ -98,8 +98,9 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
         _ = posix_fadvise(number, off_t(span.offset), off_t(span.length), Int32(POSIX_FADV_DONTNEED))
     }
 
-    package borrowing func failure(_ call: String) -> FileAccessError {
-        FileAccessError(call: call, path: path, code: errno)
+    /// What `call` on this descriptor failed with; errno as the call left it, unless a code is given.
+    package borrowing func failure(_ call: String, code: Int32 = errno) -> FileAccessError {
+        FileAccessError(call: call, path: path, code: code)
     }
 }
 

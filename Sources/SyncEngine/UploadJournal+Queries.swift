@@ -153,6 +153,17 @@ extension UploadJournal {
         ).compactMap { targets.contains($0[0]) ? CopyState(rawValue: $0[1]) : nil }
     }
 
+    /// How many uploads to each target are neither verified nor parked.
+    package func openUploads(in database: Database) throws -> [String: Int] {
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT target, count(*) FROM upload WHERE progress <> 'verified' AND parked_reason IS NULL
+                GROUP BY target
+                """)
+        return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: +)
+    }
+
     package func queue(in database: Database) throws -> QueueStatus {
         var status = QueueStatus()
         let rows = try Row.fetchAll(

@@ -1,0 +1,65 @@
+import ArgumentParser
+import EvidenceModel
+import Foundation
+import Logging
+
+/// The program: parses, runs one command, and turns what went wrong into a sentence and an exit code.
+@main
+enum Program {
+    static func main() async {
+        LoggingSystem.bootstrap { _ in TerminalLogHandler() }
+        let isJSON = CommandLine.arguments.contains("--json")
+        do {
+            var command = try CaptureAgentCommand.parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            Terminal.standard.write(failure.text(json: isJSON))
+            exit(failure.code.rawValue)
+        } catch {
+            guard let exitCode = error as? ExitCode else { CaptureAgentCommand.exit(withError: error) }
+            exit(exitCode.rawValue)
+        }
+    }
+}
+
+struct CaptureAgentCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "capture-agent",
+        abstract: "Collects recordings from docked devices and recorders, and proves that they are safe.",
+        version: version,
+        subcommands: [
+            RunCommand.self, DemoCommand.self, StatusCommand.self, RecordingsCommand.self, ProbeCommand.self,
+            VerifyCommand.self, LedgerCommand.self, ConfigCommand.self,
+        ])
+
+    static let version = "0.1.0"
+}
+
+/// What every command about a station takes.
+struct StationOptions: ParsableArguments {
+    @Option(help: "The configuration; else $CAPTURE_AGENT_CONFIG, else \(StationFiles.defaultPath).")
+    var config: String?
+
+    func configuration() throws(CommandFailure) -> AgentConfiguration {
+        try StationFiles.configuration(named: config)
+    }
+}
+
+/// How a command prints its result.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print the result as JSON.")
+    var json = false
+
+    /// Prints `value` as JSON, or `text` for people.
+    func print(_ value: @autoclosure () throws -> String, _ text: @autoclosure () -> String) rethrows {
+        Swift.print(json ? try value() : text())
+    }
+}
+
+extension AsyncParsableCommand {
+    var logger: Logger { Logger(label: "capture-agent") }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import EvidenceModel
+import FileAccess
+import Foundation
+import MediaProbe
+
+struct ProbeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe", abstract: "What files contain, without collecting them.")
+
+    @OptionGroup var output: OutputOptions
+    @Argument(help: "The files.")
+    var files: [String]
+
+    private struct Report: Encodable {
+        var file: String
+        var facts: MediaFacts
+
+        func encode(to encoder: any Encoder) throws {
+            try facts.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(file, forKey: .file)
+        }
+
+        private enum CodingKeys: String, CodingKey { case file }
+    }
+
+    func run() async throws {
+        StationProcess.ignoreBrokenPipesAndLeases()
+        let prober = MediaProber(worker: try MediaProber.defaultWorkerPath(), logger: logger)
+        var reports: [Report] = []
+        for file in files { reports.append(Report(file: file, facts: try await Self.facts(of: file, prober))) }
+        await prober.stop()
+        try output.print(JSONText.encode(reports), Self.table(reports))
+    }
+
+    private static func facts(of file: String, _ prober: MediaProber) async throws -> MediaFacts {
+        let opened = try open(file)
+        do throws(MediaProbeError) {
+            return try await prober.facts(of: opened, name: opened.path)
+        } catch {
+            throw CommandFailure(
+                .unavailable, "\(file) cannot be probed: \(error)", hint: "is capture-probe beside capture-agent?")
+        }
+    }
+
+    private static func open(_ file: String) throws(CommandFailure) -> OwnedDescriptor {
+        do throws(FileAccessError) {
+            // Not waiting at a FIFO; what is no regular file is told by its status.
+            let opened = try OwnedDescriptor.open(absolute: RawPath(file), flags: O_RDONLY | O_NONBLOCK)
+            guard try opened.status().kind == .regular else { throw opened.failure("open", code: EINVAL) }
+            return opened
+        } catch {
+            throw CommandFailure(
+                error.meaning == .forbidden ? .notPermitted : .noInput, "\(file) cannot be probed: \(error)",
+                hint: "name a regular file that can be read")
+        }
+    }
+
+    private static func table(_ reports: [Report]) -> String {
+        var table = TextTable("FILE", "KIND", "CONTAINER", "LENGTH", "STREAMS", "HEALTH")
+        for report in reports {
+            let facts = report.facts
+            let streams = facts.streams.map { "\($0.kind.rawValue) \($0.codec)" }.joined(separator: ", ")
+            table.add(
+                report.file, facts.kind.rawValue, facts.container,
+                facts.durationSeconds.map { String(format: "%.2f s", $0) }, streams,
+                ([facts.health.rawValue] + facts.healthDetails).joined(separator: "; "))
+        }
+        return table.text
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import EvidenceModel
+import Logging
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Watch the sources, collect, tag and upload, until SIGTERM.")
+
+    @OptionGroup var station: StationOptions
+    @OptionGroup var output: OutputOptions
+
+    @Flag(help: "Stop when what the sources hold now is verified on every target; exit 1 when it cannot be.")
+    var once = false
+
+    func run() async throws {
+        let configuration = try station.configuration()
+        for note in configuration.notes { logger.notice("\(note)") }
+        let station = try await Station.open(configuration, logger: logger)
+        let verdict = try await Agent(station: station, once: once).run()
+        guard once else { return }
+        let report = try await StatusReport.make(StationView(station), agent: nil, at: Station.now())
+        try output.print(report.json(), report.page)
+        if verdict != .verified { throw ExitCode(CommandFailure.Code.attention.rawValue) }
+    }
+}
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Docks, queue, targets, parked work, overdue recordings.")
+
+    @OptionGroup var station: StationOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let configuration = try station.configuration()
+        let holder = StationLock.holder(stateDirectory: configuration.stateDirectory)
+        let report = try await StatusReport.make(StationView(configuration), agent: holder, at: Station.now())
+        try output.print(report.json(), report.page)
+    }
+}

@@ -1,0 +1,76 @@
+import EvidenceModel
+import MediaIndex
+
+/// What the administrator decided, resolved and checked: the file `capture-agent.yaml`.
+struct AgentConfiguration: Sendable {
+    struct Station: Sendable {
+        /// `[a-z0-9-]{1,63}`, part of every object key.
+        var id: String
+        var name: String
+        /// IANA name.
+        var timeZone: String
+        var zone: StationZone
+    }
+
+    struct Source: Sendable {
+        enum Place: Sendable {
+            /// Every file system mounted below is a docked device.
+            case mountsUnder(RawPath)
+            case directory(RawPath)
+        }
+
+        enum Collect: String, Sendable, CaseIterable {
+            /// Copied to the station, then uploaded.
+            case spool
+            /// Uploaded from where it lies.
+            case direct
+        }
+
+        var name: String
+        var place: Place
+        var collect: Collect
+        var settleSeconds: Double
+    }
+
+    struct Target: Sendable {
+        enum Place: Sendable {
+            case s3(S3)
+            case directory(RawPath)
+        }
+
+        struct S3: Sendable {
+            var endpoint: String
+            var region: String
+            var bucket: String
+            /// Empty, or ending in `/`.
+            var prefix: String
+            var isPathStyle: Bool
+            var credentialsFile: RawPath?
+            var caFile: String?
+        }
+
+        var name: String
+        var place: Place
+    }
+
+    /// The file it was read from, as it was named.
+    var file: String
+    var station: Station
+    var stateDirectory: RawPath
+    var sources: [Source]
+    var devicesFile: RawPath?
+    var itemListFile: RawPath?
+    var targets: [Target]
+    /// Hours after collection at which a recording that is not verified is overdue.
+    var deadlineHours: Double
+    /// Days that a recording is kept where its item says nothing.
+    var retentionDays: Int
+    /// Sentences about what is configured and not done by this version.
+    var notes: [String]
+
+    var spoolPath: RawPath { stateDirectory.appending("spool") }
+    var databasePath: RawPath { stateDirectory.appending("station.sqlite") }
+    var targetNames: [String] { targets.map(\.name) }
+
+    func source(_ name: String) -> Source? { sources.first { $0.name == name } }
+}

@@ -1,0 +1,193 @@
+import EvidenceModel
+import LocatedYAML
+import MediaIndex
+
+/// Reads `capture-agent.yaml`. What this version does not do is an error where leaving it undone could lose or expose a
+/// recording, and a note where it only makes the agent less comfortable.
+struct ConfigurationReader {
+    private let folder: RawPath
+    private let fileName: String
+    private var notes: [String] = []
+
+    /// - Parameters:
+    ///   - file: path of the file; relative paths in it are below its folder.
+    ///   - environment: `CAPTURE_AGENT_…` variables replace single values.
+    static func read(
+        file: RawPath, text: String, environment: [String: String]
+    ) throws(YAMLError) -> AgentConfiguration {
+        let yaml = try YAMLFile(name: file.display, text: text, overrides: environment, prefix: "CAPTURE_AGENT")
+        var reader = ConfigurationReader(folder: file.parent, fileName: file.display)
+        return try yaml.read { (top) throws(YAMLError) in try reader.configuration(&top) }
+    }
+
+    private init(folder: RawPath, fileName: String) {
+        self.folder = folder
+        self.fileName = fileName
+    }
+
+    private mutating func configuration(_ top: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration {
+        let station = try top.required("station").mapping(Self.station)
+        let stateDirectory = try path(top.required("state_directory"))
+        let sourcesValue = try top.required("sources")
+        let sources = try sourcesValue.list { (value) throws(YAMLError) in
+            try value.mapping { (source) throws(YAMLError) in try self.source(&source) }
+        }
+        try Self.requireUnique(sources.map(\.name), sourcesValue)
+        let targetsValue = try top.required("targets")
+        let targets = try targetsValue.list { (value) throws(YAMLError) in
+            try value.mapping { (target) throws(YAMLError) in try self.target(&target) }
+        }
+        try Self.requireUnique(targets.map(\.name), targetsValue)
+        if targets.isEmpty { throw targetsValue.error("names no target: recordings would stay on this station alone") }
+        let deadlineHours = try top.optional("upload").map { (value) throws(YAMLError) in
+            try value.mapping { (upload) throws(YAMLError) in try self.upload(&upload) }
+        }
+        let retention = try top.optional("retention").map { (value) throws(YAMLError) in
+            try value.mapping { (retention) throws(YAMLError) in
+                Int(try retention.required("default_days").integer(in: 1...36_500))
+            }
+        }
+        try noteLater(&top)
+        return AgentConfiguration(
+            file: fileName, station: station, stateDirectory: stateDirectory, sources: sources,
+            devicesFile: try optionalPath(top.optional("devices_file")),
+            itemListFile: try optionalPath(top.optional("item_list_file")), targets: targets,
+            deadlineHours: (deadlineHours ?? nil) ?? 24, retentionDays: retention ?? 180, notes: notes)
+    }
+
+    private static func station(_ station: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Station {
+        let zoneValue = try station.required("time_zone")
+        let zoneName = try zoneValue.string()
+        guard let zone = StationZone(identifier: zoneName) else {
+            throw zoneValue.error("\"\(zoneName)\" is no time zone this machine knows; an example: Asia/Shanghai")
+        }
+        return AgentConfiguration.Station(
+            id: try identifier(station.required("id")), name: try station.required("name").string(),
+            timeZone: zoneName, zone: zone)
+    }
+
+    private mutating func source(_ source: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Source {
+        let name = try Self.identifier(source.required("name"))
+        let place: AgentConfiguration.Source.Place
+        switch (source.optional("mounts_under"), source.optional("directory")) {
+        case (let mounts?, nil): place = .mountsUnder(try path(mounts))
+        case (nil, let directory?): place = .directory(try path(directory))
+        case (nil, nil), (_?, _?): throw source.error("needs either \"mounts_under\" or \"directory\"")
+        }
+        if let wipe = source.optional("wipe"), try wipe.string() != "never" {
+            throw wipe.error("this version wipes no device: set it to never")
+        }
+        if let live = source.optional("live"), try live.boolean() {
+            notes.append("source \(name): live: recordings are uploaded when they have settled, not while they grow")
+        }
+        return AgentConfiguration.Source(
+            name: name, place: place,
+            collect: try source.optional("collect").map { (value) throws(YAMLError) in
+                try value.choice(AgentConfiguration.Source.Collect.self)
+            } ?? .spool,
+            settleSeconds: try source.optional("settle_seconds").map { (value) throws(YAMLError) in
+                try value.number(in: 0.1...3600)
+            } ?? 3)
+    }
+
+    private func target(_ target: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target {
+        let name = try Self.identifier(target.required("name"))
+        let s3 = target.optional("s3")
+        let directory = target.optional("directory")
+        if let tus = target.optional("tus") { throw tus.error("this version has no tus targets") }
+        switch (s3, directory) {
+        case (let s3?, nil): return .init(name: name, place: .s3(try s3.mapping(self.s3)))
+        case (nil, let directory?):
+            return try directory.mapping { (value) throws(YAMLError) in
+                .init(name: name, place: .directory(try path(value.required("path"))))
+            }
+        case (nil, nil), (_?, _?): throw target.error("needs either \"s3\" or \"directory\"")
+        }
+    }
+
+    private func s3(_ s3: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target.S3 {
+        let endpointValue = try s3.required("endpoint")
+        let endpoint = try endpointValue.string()
+        guard endpoint.wholeMatch(of: /https?:\/\/[^\/\s]+\/?/) != nil else {
+            throw endpointValue.error("\"\(endpoint)\" is not http(s)://host[:port]")
+        }
+        if let lock = s3.optional("object_lock"), try lock.string() != "none" {
+            throw lock.error("this version sets no object lock: set it to none")
+        }
+        let prefixValue = s3.optional("prefix")
+        var prefix = try prefixValue.map { (value) throws(YAMLError) in try value.string() } ?? ""
+        if let prefixValue, prefix.hasPrefix("/") || prefix.contains("//") {
+            throw prefixValue.error("\"\(prefix)\" begins with a slash, or has two in a row")
+        }
+        if !prefix.isEmpty && !prefix.hasSuffix("/") { prefix += "/" }
+        return AgentConfiguration.Target.S3(
+            endpoint: endpoint, region: try s3.required("region").string(), bucket: try s3.required("bucket").string(),
+            prefix: prefix,
+            isPathStyle: try s3.optional("path_style").map { (value) throws(YAMLError) in try value.boolean() } ?? true,
+            credentialsFile: try optionalPath(s3.optional("credentials_file")),
+            caFile: try optionalPath(s3.optional("ca_file"))?.display)
+    }
+
+    private mutating func upload(_ upload: inout YAMLMapping) throws(YAMLError) -> Double? {
+        if let bandwidth = upload.optional("bandwidth") {
+            let limits = try bandwidth.list(Self.bandwidth)
+            if limits.contains(true) { notes.append("upload.bandwidth: limits are not kept by this version") }
+        }
+        return try upload.optional("deadline_hours").map { (value) throws(YAMLError) in
+            try value.number(in: 0.1...87_600)
+        }
+    }
+
+    /// Whether the entry limits anything.
+    private static func bandwidth(_ value: YAMLValue) throws(YAMLError) -> Bool {
+        try value.mapping { (entry) throws(YAMLError) in
+            for key in ["days", "from", "to"] { _ = entry.optional(key) }
+            let limit = try entry.required("limit")
+            let text = try limit.string()
+            guard text.wholeMatch(of: /unlimited|\d+(\.\d+)? [kMG]bit\/s/) != nil else {
+                throw limit.error("is \"\(text)\", expected \"unlimited\" or something like \"20 Mbit/s\"")
+            }
+            return text != "unlimited"
+        }
+    }
+
+    private mutating func noteLater(_ top: inout YAMLMapping) throws(YAMLError) {
+        if let console = top.optional("console") {
+            notes.append("console: this version has none; use capture-agent status")
+            try console.mapping { (console) throws(YAMLError) in
+                for key in ["listen", "tls"] { _ = console.optional(key) }
+            }
+        }
+        if let ledger = top.optional("ledger") {
+            notes.append("ledger: this version signs and publishes no checkpoints")
+            try ledger.mapping { (ledger) throws(YAMLError) in
+                for key in ["origin", "key_file", "witness_urls"] { _ = ledger.optional(key) }
+            }
+        }
+    }
+
+    private static func identifier(_ value: YAMLValue) throws(YAMLError) -> String {
+        let text = try value.string()
+        guard text.wholeMatch(of: /[a-z0-9-]{1,63}/) != nil else {
+            throw value.error("is \"\(text)\", expected 1 to 63 of a-z, 0-9 and -")
+        }
+        return text
+    }
+
+    private static func requireUnique(_ names: [String], _ value: YAMLValue) throws(YAMLError) {
+        var seen: Set<String> = []
+        for name in names where !seen.insert(name).inserted {
+            throw value.error("the name \"\(name)\" stands twice")
+        }
+    }
+
+    private func path(_ value: YAMLValue) throws(YAMLError) -> RawPath {
+        let text = try value.string()
+        if text.isEmpty { throw value.error("is empty, expected a path") }
+        return text.hasPrefix("/") ? RawPath(text) : folder.appending(text)
+    }
+
+    private func optionalPath(_ value: YAMLValue?) throws(YAMLError) -> RawPath? {
+        try value.map { (value) throws(YAMLError) in try path(value) }
+    }
+}

@@ -1,0 +1,148 @@
+import EvidenceModel
+import Foundation
+import GRDB
+import MediaIndex
+import SyncEngine
+
+/// How the station is doing: the JSON object of the contract.
+struct StatusReport: Encodable {
+    struct StationRow: Encodable {
+        var id: String
+        var name: String
+        /// Process id of the agent, or nothing when none runs.
+        var agent: String?
+        /// What was left where it is, by reason.
+        var skipped: [String: Int] = [:]
+        /// Recordings by state.
+        var recordings: [String: Int] = [:]
+    }
+
+    struct DockRow: Encodable {
+        var source: String
+        var device: String?
+        var officer: String?
+        var state: String
+        var filesTotal: Int
+        var filesCollected: Int
+        var filesVerified: Int
+        var bytesTotal: Int64
+        var bytesCollected: Int64
+        var bytesVerified: Int64
+        var safeToUndock: Bool
+        var reason: String?
+    }
+
+    struct Queue: Encodable {
+        var waiting = 0
+        var uploading = 0
+        var verified = 0
+        var parked = 0
+        var overdue = 0
+        var bytesLeft: Int64 = 0
+        /// Seconds at the present rate; nothing where nothing moves.
+        var secondsLeft: Double?
+    }
+
+    struct TargetRow: Encodable {
+        var name: String
+        var state: String
+        var bytesPerSecond: Double
+        var clockOffsetSeconds: Double?
+        var capabilities: [String] = []
+        var reason: String?
+        var hint: String?
+        var since: String?
+    }
+
+    struct Parked: Encodable {
+        var recording: String?
+        var target: String?
+        var reason: String
+        var since: String?
+        var hint: String
+    }
+
+    var station: StationRow
+    var docks: [DockRow] = []
+    var queue = Queue()
+    var targets: [TargetRow] = []
+    var parked: [Parked] = []
+
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return try String(decoding: encoder.encode(self), as: UTF8.self)
+    }
+
+    /// - Parameter agent: process id of the running agent.
+    static func make(_ view: StationView, agent: String?, at now: WallTime) async throws -> StatusReport {
+        let station = view.configuration.station
+        let empty = StatusReport(station: StationRow(id: station.id, name: station.name, agent: agent))
+        guard let database = view.database else { return empty }
+        return try await database.read { database in
+            var report = empty
+            try report.fill(view, at: now, in: database)
+            return report
+        }
+    }
+
+    private mutating func fill(_ view: StationView, at now: WallTime, in database: Database) throws {
+        let configuration = view.configuration
+        let zone = configuration.station.zone
+        let counts = try view.catalogue.counts(in: database)
+        station.recordings = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
+        station.skipped = try view.docks.skippedCounts(in: database)
+        docks = try view.docks.docks(in: database).map { Self.row($0, configuration) }
+        let known = try view.journal.targets(in: database)
+        targets = configuration.targetNames.map { name in
+            let status = known.first { $0.name == name } ?? TargetStatus(name: name)
+            return TargetRow(
+                name: name, state: status.state, bytesPerSecond: status.bytesPerSecond,
+                clockOffsetSeconds: status.clockOffsetSeconds, reason: status.reason, hint: status.hint,
+                since: status.since.map(zone.text))
+        }
+        try fillQueue(view, at: now, in: database)
+        parked = try parkedCopies(view, in: database) + uncollectedFiles(view, in: database)
+    }
+
+    private mutating func fillQueue(_ view: StationView, at now: WallTime, in database: Database) throws {
+        let deadline = now.adding(seconds: -view.configuration.deadlineHours * 3600)
+        let status = try view.journal.queue(in: database)
+        let rate = targets.reduce(0) { $0 + $1.bytesPerSecond }
+        queue = Queue(
+            waiting: status.waiting, uploading: status.uploading, verified: status.verified, parked: status.parked,
+            overdue: try view.catalogue.overdue(collectedBefore: deadline, in: database), bytesLeft: status.bytesLeft,
+            secondsLeft: rate > 0 ? Double(status.bytesLeft) / rate : nil)
+    }
+
+    private func parkedCopies(_ view: StationView, in database: Database) throws -> [Parked] {
+        try view.journal.copies(of: nil, in: database).map { copy in
+            Parked(
+                recording: copy.recording.text, target: copy.target, reason: copy.parkedReason ?? "",
+                since: copy.parkedAt.map(view.configuration.station.zone.text), hint: copy.parkedHint ?? "")
+        }
+    }
+
+    private func uncollectedFiles(_ view: StationView, in database: Database) throws -> [Parked] {
+        try view.docks.uncollected(in: database).map { file in
+            Parked(
+                reason: "\(file.path.display) of \(file.source) is not collected: \(file.reason)",
+                since: view.configuration.station.zone.text(file.since),
+                hint: "leave the device docked, it is tried again; else look at the card")
+        }
+    }
+
+    private static func row(_ dock: Dock, _ configuration: AgentConfiguration) -> DockRow {
+        let source = configuration.source(dock.source)
+        let isCollected = dock.state == .uploading && dock.filesCollected >= dock.filesTotal
+        // What is in the spool is durable on the station; what is uploaded from where it lies is safe at the targets only.
+        let isSafe = isCollected && (source?.collect == .spool || dock.filesVerified >= dock.filesTotal)
+        let state: DockState = isSafe ? .safeToUndock : dock.state
+        return DockRow(
+            source: dock.source, device: dock.device, officer: dock.officer, state: state.rawValue,
+            filesTotal: dock.filesTotal, filesCollected: dock.filesCollected, filesVerified: dock.filesVerified,
+            bytesTotal: dock.bytesTotal, bytesCollected: dock.bytesCollected, bytesVerified: dock.bytesVerified,
+            safeToUndock: isSafe, reason: dock.reason)
+    }
+}

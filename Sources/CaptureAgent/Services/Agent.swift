@@ -1,0 +1,64 @@
+import EvidenceModel
+import FileAccess
+import Logging
+import MediaProbe
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// The agent: its services, wired together by bells.
+///
+///     WatchService ─ collected ▶ DescribeService ─ described ▶ UploadService ─ changed ▶ OnceService
+///
+/// A bell says only that there may be something new; what there is stands in the database.
+struct Agent: Sendable {
+    private let station: Station
+    private let services: [ServiceGroupConfiguration.ServiceConfiguration]
+    private let result = OnceResult()
+
+    /// - Parameter once: ends when what the sources hold now is verified, or cannot be for now.
+    init(station: Station, once: Bool) throws {
+        StationProcess.ignoreBrokenPipesAndLeases()
+        self.station = station
+        let content = StationContent(station: station)
+        let (describeBell, onceBell) = (Bell(), Bell())
+        let board = RootBoard { onceBell.ring() }
+        let uploads = UploadService(station: station, content: content) { onceBell.ring() }
+        let watch = WatchService(station: station, board: board) { describeBell.ring() }
+        let prober = MediaProber(
+            worker: try MediaProber.defaultWorkerPath(), workers: 2, logger: station.logger)
+        let describe = DescribeService(station: station, content: content, prober: prober, bell: describeBell) {
+            uploads.wake()
+            onceBell.ring()
+        }
+        var services: [any Service] = [uploads, describe, watch]
+        if Terminal.standard.isInteractive { services.append(ProgressService(view: StationView(station))) }
+        var configured = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        if once {
+            let service = OnceService(station: station, board: board, bell: onceBell, result: result)
+            configured.append(.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        self.services = configured
+    }
+
+    /// Works until SIGTERM or SIGINT, or until `once` is over; what that came to.
+    func run() async throws -> OnceJudge.Verdict? {
+        try await station.begin()
+        var logger = station.logger
+        // What the group itself has to say is about its own bookkeeping.
+        logger.logLevel = .warning
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        return result.verdict
+    }
+}
+
+/// What `run --once` came to.
+final class OnceResult: Sendable {
+    private let stored = Mutex<OnceJudge.Verdict?>(nil)
+
+    var verdict: OnceJudge.Verdict? { stored.withLock { $0 } }
+    func set(_ verdict: OnceJudge.Verdict) { stored.withLock { $0 = verdict } }
+}

@@ -1,0 +1,131 @@
+import CustodyLedger
+import EvidenceModel
+import FileAccess
+import Glibc
+import GRDB
+import Logging
+import MediaIndex
+import MediaProbe
+import ServiceLifecycle
+import SyncEngine
+
+/// Describes recordings after they were collected: probes them, reads their names, tags them, chooses their key, and
+/// plans their copies. What it has not come to yet is told by the catalogue alone, so that nothing is forgotten.
+struct DescribeService: Service {
+    let station: Station
+    let content: StationContent
+    let prober: MediaProber
+    let bell: Bell
+    /// Told after each recording whose copies are planned.
+    let described: @Sendable () -> Void
+
+    /// Seconds between two tries on what could not be read.
+    private static let retrySeconds = 5.0
+    private static let batch = 64
+
+    func run() async throws {
+        try await planForNewTargets()
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup { group in
+                group.addTask { await ringRegularly() }
+                for await _ in bell.rings { await describeAll() }
+                group.cancelAll()
+            }
+        }
+        await prober.stop()
+    }
+
+    private func ringRegularly() async {
+        bell.ring()
+        while (try? await Task.sleep(for: .seconds(Self.retrySeconds))) != nil { bell.ring() }
+        bell.end()
+    }
+
+    private func describeAll() async {
+        var left: Set<RecordingID> = []
+        while !Task.isCancelled {
+            let (catalogue, limit) = (station.catalogue, left.count + Self.batch)
+            let found: [Recording]
+            do {
+                found = try await station.database.read { try catalogue.undescribed(limit: limit, in: $0) }
+            } catch {
+                station.logger.error("the catalogue cannot be read", metadata: ["error": "\(error)"])
+                return
+            }
+            let next = found.filter { !left.contains($0.id) }
+            if next.isEmpty { return }
+            for recording in next where !Task.isCancelled {
+                if await !describe(recording) { left.insert(recording.id) }
+            }
+        }
+    }
+
+    /// Whether it could be described now.
+    private func describe(_ recording: Recording) async -> Bool {
+        do {
+            let facts = try await facts(recording)
+            let described = RecordingDescription.describe(
+                recording, facts: facts, profiles: station.profiles, itemList: station.itemList,
+                zone: station.configuration.station.zone, now: Station.now())
+            try await save(described)
+            self.described()
+            return true
+        } catch {
+            let metadata: Logger.Metadata = ["recording.id": "\(recording.id)", "reason": "\(error)"]
+            station.logger.debug("a recording cannot be described yet", metadata: metadata)
+            return false
+        }
+    }
+
+    private func facts(_ recording: Recording) async throws -> MediaFacts {
+        let file = try await content.open(recording)
+        return try await prober.facts(of: file, name: recording.fileName)
+    }
+
+    private func save(_ recording: Recording) async throws {
+        let (station, now) = (station, Station.now())
+        try await station.database.write(durable: false) { database in
+            try station.catalogue.describe(recording, at: now, in: database)
+            for tag in recording.tags {
+                try station.ledger.append(station.taggedEvent(recording, tag, now), in: database)
+            }
+            for target in station.configuration.targetNames {
+                try station.journal.insert(station.plan(recording, target: target), at: now, in: database)
+            }
+        }
+    }
+
+    /// Plans copies to targets that were added to the configuration since the recordings were described.
+    private func planForNewTargets() async throws {
+        let (station, now) = (station, Station.now())
+        for target in station.configuration.targetNames {
+            try await station.database.write(durable: false) { database in
+                let missing = try String.fetchAll(
+                    database,
+                    sql: """
+                        SELECT id FROM recording WHERE described_at_ms IS NOT NULL AND NOT EXISTS
+                          (SELECT 1 FROM upload WHERE upload.recording = recording.id AND upload.target = ?)
+                        """,
+                    arguments: [target])
+                for id in missing.compactMap({ RecordingID($0) }) {
+                    guard let recording = try station.catalogue.recording(id, in: database) else { continue }
+                    var plan = station.plan(recording, target: target)
+                    // The key was chosen once, for all targets.
+                    plan.key = try station.journal.copies(of: id, in: database).first?.key ?? plan.key
+                    try station.journal.insert(plan, at: now, in: database)
+                    try station.refreshState(of: id, in: database)
+                }
+            }
+        }
+    }
+}
+
+extension Station {
+    fileprivate func taggedEvent(_ recording: Recording, _ tag: Tag, _ time: WallTime) -> LedgerEvent {
+        var details: [String: LedgerEvent.Detail] = [
+            "item": .text(tag.item), "by": .text(tag.by), "list_version": .text(tag.listVersion),
+        ]
+        details["stage"] = tag.stage.map { .text($0) }
+        return event(.tagged, at: time, recording: recording.id, digest: recording.content.digest, details: details)
+    }
+}

@@ -1,0 +1,100 @@
+import EvidenceModel
+import MediaIndex
+import ServiceLifecycle
+import SyncEngine
+
+/// Waits until what the sources hold now is collected and verified, or nothing more can come of waiting, and then ends
+/// the agent (`run --once`).
+struct OnceService: Service {
+    let station: Station
+    let board: RootBoard
+    let bell: Bell
+    let result: OnceResult
+
+    /// Seconds between looks, whether or not the bell rang.
+    private static let lookSeconds = 0.5
+    /// Seconds for which a target is waited for, or a file that cannot be described, while nothing else goes on.
+    private static let patienceSeconds = 10.0
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            try await withThrowingTaskGroup { group in
+                group.addTask {
+                    while (try? await Task.sleep(for: .seconds(Self.lookSeconds))) != nil { bell.ring() }
+                    bell.end()
+                }
+                var judge = OnceJudge(patienceSeconds: Self.patienceSeconds, settleSeconds: settleSeconds)
+                for await _ in bell.rings {
+                    guard let facts = try await facts() else { continue }
+                    if let verdict = judge.looked(facts, at: Station.now()) {
+                        result.set(verdict)
+                        break
+                    }
+                }
+                group.cancelAll()
+            }
+        }
+    }
+
+    private var settleSeconds: Double { station.configuration.sources.map(\.settleSeconds).max() ?? 0 }
+
+    private func facts() async throws -> OnceJudge.Facts? {
+        guard let conditions = board.conditions else { return nil }
+        let station = station
+        return try await station.database.read { database in
+            let waitingTargets = Set(
+                try station.journal.targets(in: database).filter { $0.state == "waiting" }.map(\.name))
+            let open = try station.journal.openUploads(in: database)
+                .filter { station.configuration.targetNames.contains($0.key) }
+            return OnceJudge.Facts(
+                conditions: conditions,
+                undescribed: try station.catalogue.undescribed(limit: 1, in: database).count,
+                runnable: open.filter { !waitingTargets.contains($0.key) }.values.reduce(0, +),
+                held: open.filter { waitingTargets.contains($0.key) }.values.reduce(0, +),
+                unverified: try station.catalogue.counts(in: database).filter { $0.key != .verified }.values
+                    .reduce(0, +))
+        }
+    }
+}
+
+/// Decides when `run --once` is over.
+struct OnceJudge: Sendable {
+    struct Facts: Sendable, Hashable {
+        var conditions: [RootCondition]
+        /// Recordings that are not described yet (1 stands for any number).
+        var undescribed: Int
+        /// Copies that can be worked on now.
+        var runnable: Int
+        /// Copies to targets that are waited for.
+        var held: Int
+        /// Recordings that are not verified on every target.
+        var unverified: Int
+    }
+
+    enum Verdict: Sendable, Hashable {
+        case verified
+        case needsAttention
+    }
+
+    private let patienceSeconds: Double
+    private let settleSeconds: Double
+    private var last: (facts: Facts, since: WallTime)?
+
+    init(patienceSeconds: Double, settleSeconds: Double) {
+        self.patienceSeconds = patienceSeconds
+        self.settleSeconds = settleSeconds
+    }
+
+    /// What is known at `time`; the verdict once there is one.
+    mutating func looked(_ facts: Facts, at time: WallTime) -> Verdict? {
+        let since = last.flatMap { $0.facts == facts ? $0.since : nil } ?? time
+        last = (facts, since)
+        if facts.conditions.contains(.working) || facts.runnable > 0 { return nil }
+        let isSettled = facts.conditions.allSatisfy { $0 == .quiet }
+        if isSettled && facts.undescribed == 0 && facts.unverified == 0 { return .verified }
+        let isWaiting = facts.held > 0 || facts.undescribed > 0
+        let isChanging = facts.conditions.contains { if case .changing = $0 { true } else { false } }
+        let patience = (isWaiting ? patienceSeconds : 0) + (isChanging ? 2 * settleSeconds + patienceSeconds : 0)
+        return time.seconds(since: since) >= patience ? .needsAttention : nil
+    }
+}

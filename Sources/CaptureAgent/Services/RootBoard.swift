@@ -1,0 +1,65 @@
+import EvidenceModel
+import Synchronization
+
+/// How one tree is doing, for those who wait for it.
+enum RootCondition: Sendable, Hashable {
+    case working
+    case attention(String)
+    /// All that is left are files that keep changing.
+    case changing(files: Int)
+    /// Everything that was found is collected.
+    case quiet
+}
+
+/// How all trees are doing.
+final class RootBoard: Sendable {
+    private struct State {
+        var conditions: [WatchedRoot: RootCondition] = [:]
+        var isComplete = false
+        var isStopping = false
+    }
+
+    private let state = Mutex(State())
+    private let changed: @Sendable () -> Void
+
+    init(changed: @escaping @Sendable () -> Void) {
+        self.changed = changed
+    }
+
+    func update(_ root: WatchedRoot, _ condition: RootCondition) {
+        let isNews = state.withLock { $0.conditions.updateValue(condition, forKey: root) != condition }
+        if isNews { changed() }
+    }
+
+    func remove(_ root: WatchedRoot) {
+        state.withLock { $0.conditions[root] = nil }
+        changed()
+    }
+
+    /// Every source has been looked at once: what is not on the board now is not there.
+    func completeFirstLook() {
+        state.withLock { $0.isComplete = true }
+        changed()
+    }
+
+    /// The agent is stopping: trees that end now are still docked.
+    func stop() {
+        state.withLock { $0.isStopping = true }
+    }
+
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// The conditions of all trees, or nothing before every source was looked at.
+    var conditions: [RootCondition]? {
+        state.withLock { $0.isComplete ? Array($0.conditions.values) : nil }
+    }
+}
+
+/// Bytes of the file that is being read, written by the lane and read by whoever shows it.
+final class ReadProgress: Sendable {
+    private let count = Atomic<Int64>(0)
+
+    var bytes: Int64 { count.load(ordering: .relaxed) }
+    func set(_ bytes: Int64) { count.store(bytes, ordering: .relaxed) }
+    func reset() { set(0) }
+}

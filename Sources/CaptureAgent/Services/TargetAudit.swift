@@ -1,0 +1,129 @@
+import ContentHash
+import CurlTransport
+import CustodyLedger
+import EvidenceModel
+import MediaIndex
+import SyncEngine
+
+/// Asks targets again about copies that are verified, and records what they say.
+struct TargetAudit: Sendable {
+    enum Result: String, Sendable, Encodable {
+        case matches
+        case differs
+        /// The object is not there; where the audit is recorded, it is uploaded again.
+        case missing
+        /// The copy was not verified before; it is the agent's business.
+        case unverified
+        /// The target could not be asked.
+        case unanswered
+    }
+
+    struct Finding: Sendable, Encodable {
+        var recording: RecordingID
+        var target: String
+        var key: String
+        var result: Result
+        /// What was compared, or what is wrong.
+        var detail: String
+    }
+
+    struct Report: Encodable {
+        var copies: [Finding]
+
+        init(_ findings: [Finding]) {
+            copies = findings
+        }
+    }
+
+    let view: StationView
+    /// The station where this process works on it: findings are then recorded.
+    let station: Station?
+    /// Who works on the station instead.
+    let holder: String?
+
+    /// - Parameter recording: nothing for every recording with a verified copy.
+    func run(_ recording: RecordingID?, target: String?, isDeep: Bool) async throws -> [Finding] {
+        guard let database = view.database else { return [] }
+        let journal = view.journal
+        let uploads = try await database.read {
+            try journal.uploads(of: recording, target: target, in: $0)
+        }
+        var findings: [Finding] = []
+        for configured in view.configuration.targets {
+            let opened = ConfiguredTarget(configured)
+            for upload in uploads where upload.plan.target == configured.name {
+                findings.append(try await audit(upload, opened.target, isDeep: isDeep))
+            }
+            opened.transport?.close()
+        }
+        return findings
+    }
+
+    private func audit(
+        _ upload: JournaledUpload, _ target: any StorageTarget, isDeep: Bool
+    ) async throws -> Finding {
+        let plan = upload.plan
+        func finding(_ result: Result, _ detail: String) -> Finding {
+            Finding(recording: plan.recording, target: plan.target, key: plan.key, result: result, detail: detail)
+        }
+        guard case .completed(let tag) = upload.progress else {
+            return finding(.unverified, "not verified yet: the running agent sees to it")
+        }
+        do throws(TargetFailure) {
+            guard let object = try await target.inspect(plan) else {
+                try await record(.lost, plan, differs: "the object is missing")
+                return finding(.missing, "the object is not there")
+            }
+            var verdict = target.verdict(plan, object: object, tag: tag)
+            if isDeep, case .matches = verdict { verdict = try await readBack(plan, target) }
+            switch verdict {
+            case .matches(let method):
+                try await record(.verified(object, method: method), plan, differs: nil)
+                return finding(.matches, method)
+            case .differs(let differences):
+                let sentence = differences.joined(separator: "; ")
+                try await record(.parked(TargetFailure(kind: .differs, sentence: sentence)), plan, differs: nil)
+                return finding(.differs, sentence)
+            }
+        } catch {
+            return finding(.unanswered, error.sentence)
+        }
+    }
+
+    private func readBack(_ plan: UploadPlan, _ target: any StorageTarget) async throws(TargetFailure) -> CopyVerdict {
+        let hasher = SHA256Hasher()
+        let layout = plan.content.layout
+        for number in 1...max(1, layout.count) where layout.count > 0 {
+            let bytes = try await target.read(plan, span: layout.span(ofPart: number))
+            bytes.withUnsafeBytes { hasher.update($0) }
+        }
+        let digest = hasher.finalize()
+        if digest == plan.content.digest { return .matches(method: "read_back") }
+        return .differs(["SHA-256 of \(plan.key), read back, is \(digest), not \(plan.content.digest)"])
+    }
+
+    /// Writes what was found into journal, ledger and catalogue, where this process works on the station.
+    private func record(_ entry: JournalEntry, _ plan: UploadPlan, differs: String?) async throws(TargetFailure) {
+        guard let station else { return }
+        do {
+            try await StationStore(station: station, changed: {}).write(entry, for: plan)
+            guard let differs else { return }
+            try await station.database.write(durable: true) { database in
+                let event = station.event(
+                    .differs, at: Station.now(), recording: plan.recording, digest: plan.content.digest,
+                    details: ["target": .text(plan.target), "key": .text(plan.key), "difference": .text(differs)])
+                try station.ledger.append(event, in: database)
+            }
+        } catch {
+            throw TargetFailure(kind: .stationFault, sentence: "the finding cannot be recorded: \(error)")
+        }
+    }
+
+    static func table(_ findings: [Finding]) -> String {
+        var table = TextTable("RECORDING", "TARGET", "RESULT", "DETAIL")
+        for finding in findings {
+            table.add(finding.recording.text, finding.target, finding.result.rawValue, finding.detail)
+        }
+        return table.text
+    }
+}

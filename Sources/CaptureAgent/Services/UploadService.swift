@@ -1,0 +1,70 @@
+import CurlTransport
+import EvidenceModel
+import FileAccess
+import Foundation
+import Logging
+import ServiceLifecycle
+import SyncEngine
+
+/// Works off the queues of all targets.
+struct UploadService: Service {
+    let dispatchers: [UploadDispatcher]
+    private let transports: [CurlTransport]
+
+    /// Bytes of recordings in memory at once, over all targets: five parts of 8 MiB.
+    private static let memoryBytes = 40 << 20
+
+    init(station: Station, content: StationContent, changed: @escaping @Sendable () -> Void) {
+        let surroundings = UploadDispatcher.Surroundings(
+            source: content, store: StationStore(station: station, changed: changed),
+            memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
+            luck: { Double.random(in: 0...1) }, logger: station.logger)
+        let targets = station.configuration.targets.map(ConfiguredTarget.init)
+        transports = targets.compactMap(\.transport)
+        dispatchers = targets.map {
+            UploadDispatcher(target: $0.target, surroundings: surroundings, clockOffset: $0.clockOffset)
+        }
+    }
+
+    func wake() {
+        for dispatcher in dispatchers { dispatcher.wake() }
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                for dispatcher in dispatchers { group.addTask { await dispatcher.run() } }
+            }
+        }
+        for transport in transports { transport.close() }
+    }
+}
+
+/// A target as the configuration names it, ready to be used.
+struct ConfiguredTarget: Sendable {
+    let target: any StorageTarget
+    let transport: CurlTransport?
+    let clockOffset: @Sendable () -> Double?
+
+    init(_ configuration: AgentConfiguration.Target) {
+        switch configuration.place {
+        case .directory(let path):
+            target = DirectoryTarget(name: configuration.name, root: path)
+            transport = nil
+            clockOffset = { nil }
+        case .s3(let s3):
+            let transport = CurlTransport(caFile: s3.caFile)
+            let location = S3Location(
+                endpoint: s3.endpoint, region: s3.region, bucket: s3.bucket, prefix: s3.prefix,
+                isPathStyle: s3.isPathStyle)
+            let origin: S3CredentialSource.Origin =
+                s3.credentialsFile.map { .file($0) } ?? .environment(ProcessInfo.processInfo.environment)
+            let bucket = S3Target(
+                name: configuration.name, location: location, credentials: S3CredentialSource(origin),
+                transport: transport, now: { Station.now() })
+            target = bucket
+            self.transport = transport
+            clockOffset = { bucket.clockOffsetSeconds }
+        }
+    }
+}

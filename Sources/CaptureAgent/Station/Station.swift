@@ -1,0 +1,100 @@
+import Collector
+import CustodyLedger
+import EvidenceModel
+import Foundation
+import Logging
+import MediaIndex
+import SyncEngine
+
+/// What every service of a running agent works with.
+struct Station: Sendable {
+    let configuration: AgentConfiguration
+    let profiles: DeviceProfiles
+    let itemList: ItemList?
+    let database: StationDatabase
+    let spool: Spool
+    let roots = RootRegistry()
+    let logger: Logger
+    let catalogue = Catalogue()
+    let docks = DockLog()
+    let ledger = Ledger()
+    let journal = UploadJournal()
+    /// Held for as long as the station is worked on.
+    private let lock: StationLock
+
+    /// Takes the state directory's lock, opens the database, and ends what a crash interrupted.
+    static func open(_ configuration: AgentConfiguration, logger: Logger) async throws -> Station {
+        let profiles = try StationFiles.deviceProfiles(configuration)
+        let itemList = try StationFiles.itemList(configuration)
+        let lock = try StationLock(stateDirectory: configuration.stateDirectory)
+        let database = try StationDatabase(writing: configuration.databasePath, lock: lock)
+        let station = Station(
+            configuration: configuration, profiles: profiles, itemList: itemList, database: database,
+            spool: Spool(path: configuration.spoolPath), logger: logger, lock: lock)
+        try await station.prepare()
+        return station
+    }
+
+    private init(
+        configuration: AgentConfiguration, profiles: DeviceProfiles, itemList: ItemList?, database: StationDatabase,
+        spool: Spool, logger: Logger, lock: StationLock
+    ) {
+        self.configuration = configuration
+        self.profiles = profiles
+        self.itemList = itemList
+        self.database = database
+        self.spool = spool
+        self.logger = logger
+        self.lock = lock
+    }
+
+    private func prepare() async throws {
+        let catalogue = catalogue
+        let known = try await database.read { Set(try catalogue.ids(startingWith: "", limit: .max, in: $0)) }
+        do {
+            try spool.prepare(below: configuration.stateDirectory) { known.contains($0) }
+        } catch {
+            throw CommandFailure(
+                .inputOutput, "the spool \(spool.path.display) cannot be used: \(error)", hint: "look at its disk")
+        }
+    }
+
+    /// The agent begins its work: the ledger says so, and what was parked is tried again.
+    func begin() async throws {
+        let station = self
+        let now = Self.now()
+        try await database.write(durable: true) { database in
+            try station.journal.makeParkedDue(at: now, in: database)
+            try station.ledger.append(station.event(.stationStarted, at: now), in: database)
+        }
+    }
+
+    static func now() -> WallTime {
+        WallTime(millisecondsSince1970: Int64((Date().timeIntervalSince1970 * 1000).rounded()))
+    }
+
+    /// An event of this station for the ledger.
+    func event(
+        _ kind: LedgerEventKind, at time: WallTime, recording: RecordingID? = nil, digest: ContentDigest? = nil,
+        details: [String: LedgerEvent.Detail] = [:]
+    ) -> LedgerEvent {
+        LedgerEvent(
+            kind: kind, at: time, station: configuration.station.id, recording: recording, digest: digest,
+            details: details)
+    }
+
+    /// The key of a recording's object at every target.
+    func objectKey(_ recording: Recording) -> String {
+        let offset = recording.startedAt.map(configuration.station.zone.offsetSeconds) ?? 0
+        return ObjectKey.recording(
+            station: recording.station, startedAt: recording.startedAt, offsetSeconds: offset,
+            device: recording.device, id: recording.id, fileName: recording.fileName)
+    }
+
+    func plan(_ recording: Recording, target: String) -> UploadPlan {
+        var generator = SystemRandomNumberGenerator()
+        return UploadPlan(
+            upload: UniversalID.random(using: &generator), recording: recording.id, target: target,
+            key: objectKey(recording), content: recording.content)
+    }
+}

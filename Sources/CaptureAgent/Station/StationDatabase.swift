@@ -1,0 +1,111 @@
+import CustodyLedger
+import EvidenceModel
+import Foundation
+import GRDB
+import MediaIndex
+import SyncEngine
+
+/// `station.sqlite`: one writing connection in one process (who holds the `StationLock`), readers that never write.
+///
+/// SQLite before 3.51.3 can damage a database when two connections write or checkpoint at once; here only the one writer
+/// does either.
+struct StationDatabase: Sendable {
+    private let pool: any DatabaseReader
+    private let writer: DatabasePool?
+    private let path: String
+
+    /// Opens for the process that holds the lock: creates and migrates, after checking what is there.
+    init(writing path: RawPath, lock: borrowing StationLock) throws(CommandFailure) {
+        self.path = path.display
+        do {
+            let opened = try DatabasePool(path: path.display, configuration: Self.configuration())
+            try Self.check(opened, path.display)
+            try Self.migrator.migrate(opened)
+            (pool, writer) = (opened, opened)
+        } catch {
+            throw Self.failure(error, path.display)
+        }
+    }
+
+    /// Opens for looking only; nothing where there is no database yet.
+    init?(reading path: RawPath) throws(CommandFailure) {
+        self.path = path.display
+        guard FileManager.default.fileExists(atPath: path.display) else { return nil }
+        var configuration = Self.configuration()
+        configuration.readonly = true
+        do {
+            let opened = try DatabaseQueue(path: path.display, configuration: configuration)
+            guard try opened.read({ try Self.migrator.hasCompletedMigrations($0) }) else {
+                throw CommandFailure(
+                    .inputOutput, "the database \(path.display) is of another version of the agent",
+                    hint: "start the agent once: it brings its database up to date")
+            }
+            (pool, writer) = (opened, nil)
+        } catch {
+            throw Self.failure(error, path.display)
+        }
+    }
+
+    private static func configuration() -> Configuration {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA synchronous = NORMAL")
+        }
+        return configuration
+    }
+
+    /// All tables, each with one owner.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        CatalogueSchema.registerMigrations(in: &migrator)
+        Ledger.registerMigrations(in: &migrator)
+        UploadJournal.registerMigrations(in: &migrator)
+        return migrator
+    }
+
+    /// A database that is damaged is never used, and never made anew.
+    private static func check(_ pool: DatabasePool, _ path: String) throws {
+        let findings = try pool.read { try String.fetchAll($0, sql: "PRAGMA quick_check(3)") }
+        guard findings == ["ok"] else {
+            throw CommandFailure(
+                .inputOutput, "the database \(path) is damaged: \(findings.joined(separator: "; "))",
+                hint: "keep a copy of the whole state directory and restore the database from a copy")
+        }
+    }
+
+    private static func failure(_ error: any Error, _ path: String) -> CommandFailure {
+        if let failure = error as? CommandFailure { return failure }
+        let what = (error as? DatabaseError)?.message ?? "\(error)"
+        return CommandFailure(
+            .inputOutput, "the database \(path) cannot be used: \(what)",
+            hint: "keep a copy of the whole state directory and restore the database from a copy")
+    }
+
+    /// Reads a consistent state.
+    func read<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
+        try await pool.read(body)
+    }
+
+    /// One transaction: all of `body`, or nothing.
+    ///
+    /// - Parameter durable: it has survived a power cut when this returns; else it may be undone by one, whole.
+    func write<Value: Sendable>(
+        durable: Bool, _ body: @Sendable @escaping (Database) throws -> Value
+    ) async throws -> Value {
+        guard let writer else {
+            throw CommandFailure(.stationHeld, "\(path) is open for looking only", hint: "stop the running agent first")
+        }
+        return try await writer.writeWithoutTransaction { database in
+            if durable { try database.execute(sql: "PRAGMA synchronous = FULL") }
+            defer { if durable { try? database.execute(sql: "PRAGMA synchronous = NORMAL") } }
+            var value: Value?
+            try database.inTransaction {
+                value = try body(database)
+                return .commit
+            }
+            guard let value else { preconditionFailure("a committed transaction has a value") }
+            return value
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import EvidenceModel
+import FileAccess
+import Foundation
+
+/// Who works on a state directory holds its lock (flock(2) on `lock`), which the kernel lets go of when the process ends,
+/// however it ends.
+final class StationLock: Sendable {
+    private let file: OwnedDescriptor
+
+    /// - Throws: `CommandFailure` with exit code 75 and the holder's process id where another process has it.
+    init(stateDirectory: RawPath) throws(CommandFailure) {
+        let directory = DurableDirectory(path: stateDirectory)
+        do throws(FileAccessError) {
+            try directory.create(below: RawPath("/"))
+            file = try directory.openOrCreate(RawPath("lock"))
+        } catch {
+            throw CommandFailure(
+                error.meaning == .forbidden ? .notPermitted : .inputOutput,
+                "the state directory \(stateDirectory.display) cannot be used: \(error)",
+                hint: "run as the user who owns it, or set state_directory to a place that can be written")
+        }
+        guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else {
+            let holder =
+                (try? file.readBytes(ByteSpan(offset: 0, length: 20)))
+                .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) } ?? ""
+            throw CommandFailure(
+                .stationHeld, "process \(holder) is working on the state directory \(stateDirectory.display)",
+                hint: "stop it first, or set another state_directory")
+        }
+        let line = Array("\(getpid())\n".utf8)
+        guard ftruncate(file.number, 0) == 0, (try? file.write(line, at: 0)) != nil else {
+            throw CommandFailure(
+                .inputOutput, "the lock in \(stateDirectory.display) cannot be written", hint: "make room on its disk")
+        }
+    }
+
+    /// The process that holds the lock now, or nothing.
+    static func holder(stateDirectory: RawPath) -> String? {
+        guard
+            let file = try? OwnedDescriptor.open(absolute: stateDirectory.appending("lock"), flags: O_RDWR),
+            flock(file.number, LOCK_SH | LOCK_NB) != 0,
+            let bytes = try? file.readBytes(ByteSpan(offset: 0, length: 20))
+        else { return nil }
+        return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}

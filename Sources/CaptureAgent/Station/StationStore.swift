@@ -1,0 +1,93 @@
+import CustodyLedger
+import EvidenceModel
+import GRDB
+import Logging
+import MediaIndex
+import SyncEngine
+
+/// Carries what the uploads come to into the database: journal, ledger and catalogue in one transaction.
+struct StationStore: UploadStore {
+    private let station: Station
+    /// Told after a copy was verified or parked, or a target changed its state.
+    private let changed: @Sendable () -> Void
+
+    init(station: Station, changed: @escaping @Sendable () -> Void) {
+        self.station = station
+        self.changed = changed
+    }
+
+    func due(target: String, except running: Set<String>, limit: Int) async throws -> [JournaledUpload] {
+        let (journal, now) = (station.journal, Station.now())
+        return try await station.database.read {
+            try journal.due(target: target, at: now, except: running, limit: limit, in: $0)
+        }
+    }
+
+    func write(_ entry: JournalEntry, for plan: UploadPlan) async throws {
+        let (station, now) = (station, Station.now())
+        try await station.database.write(durable: entry.isDurable) { database in
+            try station.journal.write(entry, for: plan, at: now, in: database)
+            if let event = station.event(entry, plan, now) { try station.ledger.append(event, in: database) }
+            if entry.changesState { try station.refreshState(of: plan.recording, in: database) }
+        }
+        if entry.changesState { changed() }
+    }
+
+    func show(_ status: TargetStatus) async {
+        let journal = station.journal
+        do {
+            try await station.database.write(durable: false) { try journal.save(status, in: $0) }
+        } catch {
+            station.logger.error("a target's state cannot be saved", metadata: ["error": "\(error)"])
+        }
+        changed()
+    }
+}
+
+extension JournalEntry {
+    /// Whether the recording's own state may be another one afterwards.
+    fileprivate var changesState: Bool {
+        switch self {
+        case .creating, .verified, .parked: true
+        case .opened, .acknowledged, .forgotten, .sealed, .completed, .lost: false
+        }
+    }
+}
+
+extension Station {
+    /// What the ledger is told of a journal entry.
+    fileprivate func event(_ entry: JournalEntry, _ plan: UploadPlan, _ time: WallTime) -> LedgerEvent? {
+        let common: [String: LedgerEvent.Detail] = ["target": .text(plan.target), "key": .text(plan.key)]
+        func event(_ kind: LedgerEventKind, _ details: [String: LedgerEvent.Detail]) -> LedgerEvent {
+            self.event(
+                kind, at: time, recording: plan.recording, digest: plan.content.digest,
+                details: common.merging(details) { $1 })
+        }
+        switch entry {
+        case .completed(let tag): return event(.uploaded, ["tag": .text(tag)])
+        case .verified(let object, let method):
+            var details: [String: LedgerEvent.Detail] = [
+                "tag": .text(object.tag), "size_bytes": .number(object.size), "method": .text(method),
+            ]
+            details["version_id"] = object.versionID.map { .text($0) }
+            return event(.verified, details)
+        case .parked(let failure) where failure.kind == .differs:
+            return event(.differs, ["difference": .text(String(failure.sentence.prefix(2000)))])
+        case .creating, .opened, .acknowledged, .forgotten, .sealed, .lost, .parked: return nil
+        }
+    }
+
+    /// Derives the recording's state from its copies on the targets that are configured now.
+    func refreshState(of recording: RecordingID, in database: Database) throws {
+        let copies = try journal.copyStates(
+            of: recording, targets: configuration.targetNames, in: database)
+        try catalogue.setState(Self.state(of: copies), of: recording, in: database)
+    }
+
+    static func state(of copies: [CopyState]) -> RecordingState {
+        if copies.isEmpty { return .collected }
+        if copies.allSatisfy({ $0 == .verified }) { return .verified }
+        if copies.contains(.parked) || copies.contains(.missing) { return .parked }
+        return copies.allSatisfy({ $0 == .waiting }) ? .collected : .uploading
+    }
+}
