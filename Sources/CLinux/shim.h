@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,13 @@ static inline int clinux_set_lease(int descriptor, int kind) {
 static inline unsigned int clinux_file_system_magic(int descriptor) {
     struct statfs status;
     return fstatfs(descriptor, &status) == 0 ? (unsigned int)status.f_type : 0;
+}
+
+// mallopt(3): blocks of `bytes` and more are mapped one by one and given back to the kernel when they are freed; at
+// most `arenas` heaps for all threads.
+static inline void clinux_bound_heap(int bytes, int arenas) {
+    mallopt(M_MMAP_THRESHOLD, bytes);
+    mallopt(M_ARENA_MAX, arenas);
 }
 
 // renameat2(2) of two absolute paths with RENAME_NOREPLACE. Returns 0, or an errno value; EINVAL where the file system

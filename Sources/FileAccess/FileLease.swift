@@ -29,12 +29,3 @@ package enum WriterPresence: Sendable, Hashable {
         }
     }
 }
-
-/// Settings of the whole process that the owners of this module rely on.
-package enum StationProcess {
-    /// SIGPIPE and SIGIO are ignored: a closed socket is an error of the call, and a broken lease is no event.
-    package static func ignoreBrokenPipesAndLeases() {
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGIO, SIG_IGN)
-    }
-}

@@ -1,4 +1,5 @@
 import EvidenceModel
+import Glibc
 
 /// What a dispatcher knows of the moment: which uploads run, how many requests they can use, and the target's state.
 ///
@@ -38,13 +39,16 @@ struct DispatchState: Sendable {
     }
 }
 
-/// Bytes per second over about the last minute.
+/// Bytes per second: a mean in which what is 20 s old counts for a third.
 struct ByteRate: Sendable {
     private var sinceTick: Int64 = 0
     private var lastTick: WallTime?
-    private(set) var bytesPerSecond = 0.0
+    private var bytes = 0.0
+    private var seconds = 0.0
 
     private static let memorySeconds = 20.0
+
+    var bytesPerSecond: Double { seconds > 0 && bytes >= seconds ? bytes / seconds : 0 }
 
     mutating func add(bytes: Int64) { sinceTick += bytes }
 
@@ -55,11 +59,15 @@ struct ByteRate: Sendable {
             sinceTick = 0
         }
         guard let lastTick, time > lastTick else { return false }
-        let seconds = time.seconds(since: lastTick)
-        let weight = min(1, seconds / Self.memorySeconds)
         let before = bytesPerSecond
-        bytesPerSecond += (Double(sinceTick) / seconds - bytesPerSecond) * weight
-        if bytesPerSecond < 1 { bytesPerSecond = 0 }
+        let passed = time.seconds(since: lastTick)
+        // A beginning has no past to be slowed by: nothing is counted before the first bytes.
+        if sinceTick > 0 || seconds > 0 {
+            let kept = exp(-passed / Self.memorySeconds)
+            bytes = bytes * kept + Double(sinceTick)
+            seconds = seconds * kept + passed
+        }
+        if bytes < 1 { (bytes, seconds) = (0, 0) }
         return bytesPerSecond != before
     }
 }

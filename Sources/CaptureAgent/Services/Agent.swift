@@ -19,6 +19,7 @@ struct Agent: Sendable {
     /// - Parameter once: ends when what the sources hold now is verified, or cannot be for now.
     init(station: Station, once: Bool) throws {
         StationProcess.ignoreBrokenPipesAndLeases()
+        StationProcess.boundMemory()
         self.station = station
         let content = StationContent(station: station)
         let (describeBell, onceBell) = (Bell(), Bell())

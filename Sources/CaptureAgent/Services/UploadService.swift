@@ -11,8 +11,8 @@ struct UploadService: Service {
     let dispatchers: [UploadDispatcher]
     private let transports: [CurlTransport]
 
-    /// Bytes of recordings in memory at once, over all targets: five parts of 8 MiB.
-    private static let memoryBytes = 40 << 20
+    /// Bytes of recordings in memory at once, over all targets: four parts of 8 MiB.
+    private static let memoryBytes = 32 << 20
 
     init(station: Station, content: StationContent, changed: @escaping @Sendable () -> Void) {
         let surroundings = UploadDispatcher.Surroundings(
