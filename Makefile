@@ -17,9 +17,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: ## a station with sample recordings, its console's address printed (needs nothing but this)
+demo: ## a station with sample recordings, collected, copied and read back (needs nothing but this)
 	@Scripts/install-dependencies build
-	swift build
+	swift build --product capture-agent
+	swift build --product capture-probe
 	.build/debug/capture-agent demo $(DEMO_ARGS)
 
 .PHONY: build
@@ -46,9 +47,11 @@ test: ## every test
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_ARGS)
 
 .PHONY: bench
-bench: build ## capture-agent against rclone and s5cmd: time, processor, memory
+bench: build ## single steps beside their peers, then capture-agent against rclone and s5cmd
 	@Scripts/install-dependencies test
 	@Scripts/test-tools bench >/dev/null
+	swift build -c release --product MicroBenchmarks
+	.build/release/MicroBenchmarks --python "$$(Scripts/test-tools path)/python"
 	Benchmarks/compare $(BENCH_ARGS)
 
 .PHONY: clean

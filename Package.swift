@@ -77,5 +77,13 @@ let package = Package(
             swiftSettings: house),
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
         tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
+        // Measures single steps (`make bench`). Here and not in a package of its own, because what it measures is
+        // `package`; `docs/benchmarks.md` says why.
+        .executableTarget(
+            name: "MicroBenchmarks",
+            dependencies: [
+                "EvidenceModel", "FileAccess", "ContentHash", "Collector", "MediaIndex", "SyncEngine", grdb,
+            ],
+            path: "Benchmarks/Micro", swiftSettings: house),
     ]
 )

@@ -1,0 +1,43 @@
+import Foundation
+
+/// Measures single steps of the agent, each beside programs that do the same:
+///
+///     MicroBenchmarks [--quick] [--python FILE]
+///
+/// `--quick` does a twentieth of the work, to see whether everything runs. `--python` names an interpreter that has
+/// botocore; without it the signatures have no peer.
+@main
+struct MicroBenchmarks {
+    static func main() throws {
+        let arguments = CommandLine.arguments.dropFirst()
+        let sizes = arguments.contains("--quick") ? Sizes.quick : Sizes.whole
+        let python = arguments.firstIndex(of: "--python").flatMap { place in
+            place + 1 < arguments.endIndex ? arguments[place + 1] : nil
+        }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "micro-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var results = try HashingBenchmark(folder: folder.path, sizes: sizes).run()
+        results += try CatalogueBenchmark(folder: folder.path, sizes: sizes).run()
+        results += try SigningBenchmark(python: python, sizes: sizes).run()
+        print(Report.table(results))
+    }
+}
+
+/// How much is done in each run.
+struct Sizes: Sendable {
+    static let runs = 5
+
+    var hashedBytes: Int
+    /// Added in each run, in transactions of 1,000; the queries see five times as many.
+    var recordings: Int
+    /// Added in each run, each in a durable transaction of its own.
+    var lonelyRecordings: Int
+    var queries: Int
+    var signatures: Int
+
+    static let whole = Sizes(
+        hashedBytes: 512 << 20, recordings: 20_000, lonelyRecordings: 200, queries: 500, signatures: 10_000)
+    static let quick = Sizes(
+        hashedBytes: 24 << 20, recordings: 1_000, lonelyRecordings: 20, queries: 25, signatures: 500)
+}
