@@ -76,6 +76,9 @@ let package = Package(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
             swiftSettings: house),
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
+        tests(
+            of: "CaptureAgent",
+            ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting"]),
         tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
         // Measures single steps (`make bench`). Here and not in a package of its own, because what it measures is
         // `package`; `docs/benchmarks.md` says why.

@@ -19,6 +19,8 @@ package struct TargetMachine: Sendable {
     package enum Action: Sendable, Hashable {
         /// Call `pauseOver` after so many seconds.
         case pause(seconds: Double)
+        /// The target can be used again after a pause.
+        case resumed
         /// The state is another one now: show it.
         case show
     }
@@ -67,6 +69,6 @@ package struct TargetMachine: Sendable {
         attempts = 0
         guard state != .up else { return [] }
         state = .up
-        return [.show]
+        return [.resumed, .show]
     }
 }

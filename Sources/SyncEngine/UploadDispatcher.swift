@@ -127,6 +127,8 @@ package struct UploadDispatcher: Sendable {
     ) async {
         for action in actions {
             switch action {
+            case .resumed:
+                surroundings.logger.notice("the target is in use again", metadata: ["target": "\(name)"])
             case .pause(let seconds):
                 group.addTask {
                     try? await surroundings.clock.sleep(for: .seconds(seconds))

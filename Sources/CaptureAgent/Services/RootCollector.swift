@@ -101,7 +101,10 @@ struct RootCollector: Sendable {
         case .collected(let reading), .known(let reading):
             state.name(reading)
             await forget(file, state)
-            if case .collected = outcome { collected() }
+            if case .collected = outcome {
+                station.logger.info("a file is collected", metadata: metadata(file))
+                collected()
+            }
             return state.machine.fileCollected()
         case .failed(.changed), .failed(.vanished):
             await forget(file, state)
@@ -123,9 +126,8 @@ struct RootCollector: Sendable {
         _ file: SettledFile?, _ reason: String, _ state: inout RootState
     ) async -> [CollectMachine.Action] {
         if let file {
-            station.logger.warning(
-                "a file could not be collected",
-                metadata: ["source": "\(root.source)", "path": "\(file.path)", "reason": "\(reason)"])
+            let details = metadata(file).merging(["reason": "\(reason)"]) { $1 }
+            station.logger.warning("a file could not be collected", metadata: details)
             let (docks, root, now) = (station.docks, root, Station.now())
             await write { database in
                 let uncollected = DockLog.UncollectedFile(
@@ -134,6 +136,10 @@ struct RootCollector: Sendable {
             }
         }
         return state.machine.fileFailed(reason, jitter: Double.random(in: 0...1))
+    }
+
+    private func metadata(_ file: SettledFile?) -> Logger.Metadata {
+        ["source": "\(root.source)", "path": "\(file?.path.display ?? "")"]
     }
 
     // MARK: Acting
