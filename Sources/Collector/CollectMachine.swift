@@ -9,7 +9,7 @@ package import EvidenceModel
 ///
 /// Invariants, asserted by `check`:
 /// - at most one file is being read, and while there is no room none is;
-/// - every file that settled is queued, being read, failed, or done: none is forgotten;
+/// - every file that settled is queued, being read, failed, or done: none is forgotten, and each is counted once;
 /// - a path stands at most once in the queue, with its latest stamp.
 package struct CollectMachine: Sendable {
     /// What the caller is to do now.
@@ -29,8 +29,10 @@ package struct CollectMachine: Sendable {
         package var attempts: Int
     }
 
-    private var queue: [SettledFile] = []
+    /// Paths in the order in which they are read; those that are not in `queued` any more are passed over.
+    private var order: [RawPath] = []
     private var next = 0
+    private var queued: [RawPath: SettledFile] = [:]
     package private(set) var reading: SettledFile?
     package private(set) var failures: [RawPath: Failure] = [:]
     /// Bytes that the file which found no room needs.
@@ -38,28 +40,29 @@ package struct CollectMachine: Sendable {
 
     package private(set) var filesTotal = 0
     package private(set) var filesCollected = 0
+    /// Bytes are counted with wrapping sums: a damaged card can claim sizes that have none.
     package private(set) var bytesTotal: Int64 = 0
     package private(set) var bytesCollected: Int64 = 0
 
     package init() {}
 
     /// Whether nothing is queued, being read, or waiting for another try.
-    package var isDone: Bool { reading == nil && next == queue.count && failures.isEmpty }
+    package var isDone: Bool { isIdle && failures.isEmpty }
 
     /// Whether nothing is queued or being read: what is left has failed and waits.
-    package var isIdle: Bool { reading == nil && next == queue.count }
+    package var isIdle: Bool { reading == nil && queued.isEmpty }
 
     package mutating func filesSettled(_ files: [SettledFile]) -> [Action] {
         for file in files {
-            if let failed = failures.removeValue(forKey: file.path) { uncount(failed.file) }
-            filesTotal += 1
-            bytesTotal += file.stamp.size
-            if let place = queue[next...].firstIndex(where: { $0.path == file.path }) {
-                uncount(queue[place])
-                queue[place] = file
-            } else {
-                queue.append(file)
+            let waiting = queued[file.path]
+            // A failed file that is queued or read again is counted there.
+            if let failed = failures.removeValue(forKey: file.path), waiting == nil, reading != failed.file {
+                uncount(failed.file)
             }
+            filesTotal += 1
+            bytesTotal &+= file.stamp.size
+            if let waiting { uncount(waiting) } else { order.append(file.path) }
+            queued[file.path] = file
         }
         return proceed()
     }
@@ -69,7 +72,7 @@ package struct CollectMachine: Sendable {
         if let file = reading {
             failures[file.path] = nil
             filesCollected += 1
-            bytesCollected += file.stamp.size
+            bytesCollected &+= file.stamp.size
         }
         return finishReading()
     }
@@ -83,11 +86,16 @@ package struct CollectMachine: Sendable {
         return finishReading()
     }
 
-    /// The file being read cannot be read now. It is tried again, later each time, for as long as it is there.
+    /// The file being read cannot be read now. It is tried again, later each time, for as long as it is there; one that
+    /// has settled anew in the meantime counts no more.
     ///
     /// - Parameter jitter: 0 to 1, drawn by the caller.
     package mutating func fileFailed(_ reason: String, jitter: Double) -> [Action] {
         guard let file = reading else { return [] }
+        if queued[file.path] != nil {
+            uncount(file)
+            return finishReading()
+        }
         let attempts = min((failures[file.path]?.attempts ?? 0) + 1, 20)
         failures[file.path] = Failure(file: file, reason: reason, attempts: attempts)
         let ceiling = min(Self.longestRetrySeconds, Double(1 << attempts))
@@ -100,8 +108,13 @@ package struct CollectMachine: Sendable {
     package mutating func spoolFilled(needing bytes: Int64) -> [Action] {
         guard let file = reading else { return [] }
         reading = nil
-        next -= 1
-        queue[next] = file
+        // First again, unless it settled anew meanwhile.
+        if queued[file.path] == nil {
+            order.insert(file.path, at: next)
+            queued[file.path] = file
+        } else {
+            uncount(file)
+        }
         missingRoom = bytes
         return [.waitForRoom(bytes: bytes)]
     }
@@ -114,15 +127,16 @@ package struct CollectMachine: Sendable {
     /// Time to try what failed once more.
     package mutating func retryDue() -> [Action] {
         let waiting = failures.values.map(\.file).sorted { $0.path < $1.path }
-        for file in waiting where !queue[next...].contains(where: { $0.path == file.path }) && reading != file {
-            queue.append(file)
+        for file in waiting where queued[file.path] == nil && reading != file {
+            order.append(file.path)
+            queued[file.path] = file
         }
         return proceed()
     }
 
     private mutating func uncount(_ file: SettledFile) {
         filesTotal -= 1
-        bytesTotal -= file.stamp.size
+        bytesTotal &-= file.stamp.size
     }
 
     private mutating func finishReading() -> [Action] {
@@ -131,24 +145,32 @@ package struct CollectMachine: Sendable {
     }
 
     private mutating func proceed() -> [Action] {
-        guard reading == nil, missingRoom == nil, next < queue.count else { return [] }
-        let file = queue[next]
-        next += 1
-        if next > 1024 {
-            queue.removeFirst(next)
-            next = 0
+        guard reading == nil, missingRoom == nil else { return [] }
+        while next < order.count {
+            let path = order[next]
+            next += 1
+            // What is read leaves the list now and then, so that it does not grow for ever.
+            if next >= 1024 && next * 2 >= order.count {
+                order.removeFirst(next)
+                next = 0
+            }
+            guard let file = queued.removeValue(forKey: path) else { continue }
+            reading = file
+            return [.read(file)]
         }
-        reading = file
-        return [.read(file)]
+        return []
     }
 
     /// What is broken among the invariants; empty when all hold.
     package func check() -> [String] {
         var broken: [String] = []
         if reading != nil && missingRoom != nil { broken.append("reads without room") }
-        let waiting = queue[next...].map(\.path)
-        if Set(waiting).count != waiting.count { broken.append("a path is queued twice") }
-        if filesCollected > filesTotal || bytesCollected > bytesTotal { broken.append("more is done than there is") }
+        if !Set(order[next...]).isSuperset(of: queued.keys) { broken.append("a queued path has no turn") }
+        let failed = failures.values.map(\.file).filter { queued[$0.path] == nil && $0 != reading }
+        let left = Array(queued.values) + failed + (reading.map { [$0] } ?? [])
+        if filesTotal - filesCollected != left.count { broken.append("a file is counted twice or not at all") }
+        let bytesLeft = left.reduce(Int64(0)) { $0 &+ $1.stamp.size }
+        if bytesTotal &- bytesCollected != bytesLeft { broken.append("bytes are counted twice or not at all") }
         return broken
     }
 }

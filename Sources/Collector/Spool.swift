@@ -97,7 +97,13 @@ package struct Spool: Sendable {
 
     /// The catalogue says `collected`: the copy takes its final name.
     package func seal(_ id: RecordingID) throws(FileAccessError) {
-        try directory.rename(partialName(id), to: finalName(id))
+        do throws(FileAccessError) {
+            try directory.rename(partialName(id), to: finalName(id))
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            // Sealed before the crash that left this second copy: one id is one content.
+            try directory.remove(partialName(id))
+        }
     }
 
     /// The partial copy of `id` becomes that of `other`, which has the same content and no copy here yet.

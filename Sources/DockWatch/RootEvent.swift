@@ -21,11 +21,14 @@ package struct ScanSummary: Sendable, Hashable {
     package var bytes: Int64
     /// Files that have not settled.
     package var stillChanging: [RawPath]
+    /// Folders that could not be looked into: what they hold is not known.
+    package var unreadable: [RawPath]
 
-    package init(files: Int, bytes: Int64, stillChanging: [RawPath]) {
+    package init(files: Int, bytes: Int64, stillChanging: [RawPath], unreadable: [RawPath] = []) {
         self.files = files
         self.bytes = bytes
         self.stillChanging = stillChanging
+        self.unreadable = unreadable
     }
 }
 

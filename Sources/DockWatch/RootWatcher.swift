@@ -81,7 +81,8 @@ package struct RootWatcher: Sendable {
             }
         }
         let summary = ScanSummary(
-            files: scan.files.count, bytes: scan.bytes, stillChanging: pass.machine.stillChanging)
+            files: scan.files.count, bytes: scan.bytes, stillChanging: pass.machine.stillChanging,
+            unreadable: scan.skipped.filter { $0.reason == .unreadable }.map(\.path))
         await handle(.scanned(summary))
         return lookAgain
     }

@@ -30,6 +30,17 @@ extension Catalogue {
             arguments: [limit], in: database)
     }
 
+    /// Recordings that were tried to be described in vain, and why.
+    package func undescribedReasons(in database: Database) throws -> [(RecordingID, String)] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT id, undescribed_reason FROM recording
+                WHERE described_at_ms IS NULL AND undescribed_reason IS NOT NULL ORDER BY collected_at_ms
+                """
+        ).compactMap { row in RecordingID(row[0]).map { ($0, row[1]) } }
+    }
+
     /// One page of the recordings that `query` asks for.
     package func page(_ query: RecordingQuery, in database: Database) throws -> RecordingPage {
         var (conditions, arguments) = filters(query)

@@ -38,7 +38,7 @@ package struct Catalogue: Sendable {
         try database.cachedStatement(
             sql: """
                 UPDATE recording SET device = ?, officer = ?, started_at_ms = ?, started_at_basis = ?, order_ms = ?,
-                  described_at_ms = ?, kind = ?, container = ?, duration_seconds = ?, creation_time = ?, health = ?,
+                  described_at_ms = ?, undescribed_reason = NULL, kind = ?, container = ?, duration_seconds = ?, creation_time = ?, health = ?,
                   health_details = ? WHERE id = ?
                 """
         ).execute(arguments: [
@@ -49,6 +49,17 @@ package struct Catalogue: Sendable {
         ])
         try insert(facts.streams, of: recording.id, in: database)
         try insert(recording.tags, of: recording.id, in: database)
+    }
+
+    /// Remembers why a recording could not be described; whether that is news.
+    package func setUndescribed(_ reason: String, of id: RecordingID, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: """
+                UPDATE recording SET undescribed_reason = ?, state = 'parked'
+                WHERE id = ? AND described_at_ms IS NULL AND undescribed_reason IS NOT ?
+                """,
+            arguments: [reason, id.text, reason])
+        return database.changesCount > 0
     }
 
     private func insert(_ streams: [StreamFacts], of id: RecordingID, in database: Database) throws {

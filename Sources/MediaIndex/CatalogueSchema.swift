@@ -34,6 +34,7 @@ package enum CatalogueSchema {
           file_time_ms INTEGER NOT NULL, -- the file's modification time
           collected_at_ms INTEGER NOT NULL,
           described_at_ms INTEGER, -- when the probe had looked and the tags were given
+          undescribed_reason TEXT, -- why not, where it was tried
           kind TEXT NOT NULL,
           container TEXT,
           duration_seconds REAL,
@@ -106,11 +107,12 @@ package enum CatalogueSchema {
           bytes_collected INTEGER NOT NULL DEFAULT 0,
           PRIMARY KEY(source, root)
         ) STRICT, WITHOUT ROWID;
-        CREATE TABLE dock_recording( -- what this docking brought, new or known
+        CREATE TABLE dock_file( -- what this docking brought: two files of one content are one recording
           source TEXT NOT NULL,
           root BLOB NOT NULL,
+          path BLOB NOT NULL, -- below the root
           recording TEXT NOT NULL REFERENCES recording(id),
-          PRIMARY KEY(source, root, recording)
+          PRIMARY KEY(source, root, path)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE skipped_entry( -- left where it is, and why
           source TEXT NOT NULL,

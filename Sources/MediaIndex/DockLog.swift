@@ -72,17 +72,41 @@ package struct DockLog: Sendable {
         ])
     }
 
-    /// Forgets what an earlier docking at this root brought.
-    package func beginDocking(source: String, root: RawPath, in database: Database) throws {
+    /// Forgets what an earlier docking at this root brought, and what was skipped or unreadable on this file system: all
+    /// of it is looked at anew.
+    package func beginDocking(_ root: WatchedRoot, in database: Database) throws {
         try database.execute(
-            sql: "DELETE FROM dock_recording WHERE source = ? AND root = ?", arguments: [source, root.databaseBytes])
+            sql: "DELETE FROM dock_file WHERE source = ? AND root = ?",
+            arguments: [root.source, root.path.databaseBytes])
+        for table in ["skipped_entry", "uncollected_file"] {
+            try database.execute(
+                sql: "DELETE FROM \(table) WHERE source = ? AND file_system = ?",
+                arguments: [root.source, root.fileSystem])
+        }
     }
 
-    /// `recording` came with the docking at this root, or was known already and seen there.
-    package func add(_ recording: RecordingID, source: String, root: RawPath, in database: Database) throws {
+    /// No root is watched any more, or not yet: what was docked when the agent last ran may be gone.
+    package func endAllDockings(at time: WallTime, in database: Database) throws {
+        try database.execute(
+            sql: """
+                UPDATE dock SET state = 'undocked', undocked_at_ms = ?, reason = CASE
+                  WHEN files_collected < files_total THEN
+                    'no agent was running before all files were collected: dock it again' END
+                WHERE state <> 'undocked'
+                """,
+            arguments: [time.millisecondsSince1970])
+    }
+
+    /// The content of `path` on the device at this root is `recording`.
+    package func add(
+        _ recording: RecordingID, path: RawPath, root: WatchedRoot, in database: Database
+    ) throws {
         try database.cachedStatement(
-            sql: "INSERT INTO dock_recording(source, root, recording) VALUES(?, ?, ?) ON CONFLICT DO NOTHING"
-        ).execute(arguments: [source, root.databaseBytes, recording.text])
+            sql: """
+                INSERT INTO dock_file(source, root, path, recording) VALUES(?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET recording = excluded.recording
+                """
+        ).execute(arguments: [root.source, root.path.databaseBytes, path.databaseBytes, recording.text])
     }
 
     /// Every root that is or was watched, with what is verified of its last docking.
@@ -93,8 +117,8 @@ package struct DockLog: Sendable {
                 SELECT dock.*, count(recording.id) AS files_verified,
                   coalesce(sum(recording.size_bytes), 0) AS bytes_verified
                 FROM dock
-                LEFT JOIN dock_recording USING(source, root)
-                LEFT JOIN recording ON recording.id = dock_recording.recording AND recording.state = 'verified'
+                LEFT JOIN dock_file USING(source, root)
+                LEFT JOIN recording ON recording.id = dock_file.recording AND recording.state = 'verified'
                 GROUP BY dock.source, dock.root ORDER BY dock.source, dock.root
                 """
         ).map(Self.dock)

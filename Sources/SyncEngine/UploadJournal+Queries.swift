@@ -164,10 +164,17 @@ extension UploadJournal {
         return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: +)
     }
 
-    package func queue(in database: Database) throws -> QueueStatus {
+    /// Counts over the copies to those targets.
+    package func queue(targets: [String], in database: Database) throws -> QueueStatus {
         var status = QueueStatus()
+        let (names, arguments) = Self.list(targets)
         let rows = try Row.fetchAll(
-            database, sql: "SELECT \(Self.copyState) AS copy_state, count(*) FROM upload GROUP BY copy_state")
+            database,
+            sql: """
+                SELECT \(Self.copyState) AS copy_state, count(*) FROM upload WHERE target IN (\(names))
+                GROUP BY copy_state
+                """,
+            arguments: arguments)
         for row in rows {
             switch CopyState(rawValue: row[0]) {
             case .waiting: status.waiting = row[1]
@@ -181,11 +188,23 @@ extension UploadJournal {
             try Int64.fetchOne(
                 database,
                 sql: """
-                    SELECT coalesce(sum(max(0, size_bytes - part_size_bytes * (SELECT count(*) FROM upload_part
-                      WHERE upload_part.upload = upload.id))), 0)
-                    FROM upload WHERE progress NOT IN ('verified', 'completed')
-                    """) ?? 0
+                        SELECT coalesce(sum(max(0, size_bytes - part_size_bytes * (SELECT count(*) FROM upload_part
+                          WHERE upload_part.upload = upload.id))), 0)
+                        FROM upload WHERE progress NOT IN ('verified', 'completed') AND target IN (\(names))
+                    """,
+                arguments: arguments) ?? 0
         return status
+    }
+
+    /// As many question marks as there are names, and the names.
+    private static func list(_ names: [String]) -> (marks: String, arguments: StatementArguments) {
+        (names.map { _ in "?" }.joined(separator: ", "), StatementArguments(names))
+    }
+
+    /// Why the copy is parked, where it is.
+    package func parkedReason(of upload: String, in database: Database) throws -> String? {
+        try String.fetchOne(
+            database.cachedStatement(sql: "SELECT parked_reason FROM upload WHERE id = ?"), arguments: [upload])
     }
 
     package func save(_ status: TargetStatus, in database: Database) throws {

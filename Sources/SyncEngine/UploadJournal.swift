@@ -105,11 +105,15 @@ package struct UploadJournal: Sendable {
         case .verified(let object, let method):
             try insertReceipt(object, method: method, for: plan, at: time, in: database)
             try removeParts(plan, database)
-            try set("progress = 'verified'", [], plan, database)
-        case .parked(let failure):
             try set(
-                "parked_reason = ?, parked_hint = ?, parked_code = ?, parked_at_ms = coalesce(parked_at_ms, ?), "
-                    + "next_try_ms = ?",
+                "progress = 'verified', completed_tag = coalesce(completed_tag, ?)", [object.tag], plan, database)
+        case .parked(let failure):
+            // A verified copy that turned out to differ is verified no more.
+            try set(
+                """
+                progress = CASE progress WHEN 'verified' THEN 'completed' ELSE progress END, parked_reason = ?,
+                  parked_hint = ?, parked_code = ?, parked_at_ms = coalesce(parked_at_ms, ?), next_try_ms = ?
+                """,
                 [
                     failure.sentence, failure.hint, failure.code, time.millisecondsSince1970,
                     time.adding(seconds: Self.parkedSeconds).millisecondsSince1970,

@@ -88,6 +88,7 @@ struct CardTests {
         #expect(await agent.said("MEETING.WAV"))
         let hurt = try await station.json("status")
         #expect(!hurt["docks"].list.contains { $0["source"].text == "docks" && $0["safe_to_undock"].flag == true })
+        try card.lazyUnmount()
         try card.mount(at: place, readOnly: true)
         _ = try await station.status(agent) { $0["queue"]["verified"].number == 2 }
         agent.signal(SIGTERM)

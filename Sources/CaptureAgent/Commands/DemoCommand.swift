@@ -21,6 +21,7 @@ struct DemoCommand: AsyncParsableCommand {
         var quiet = logger
         quiet.logLevel = .warning
         let station = try await Station.open(configuration, logger: quiet)
+        defer { station.database.close() }
         let verdict = try await Agent(station: station, once: true).run()
         let reports = try await reports(StationView(station))
         let list = RecordingListReport(recordings: reports, next: nil)

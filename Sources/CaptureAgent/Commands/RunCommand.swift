@@ -16,6 +16,7 @@ struct RunCommand: AsyncParsableCommand {
         let configuration = try station.configuration()
         for note in configuration.notes { logger.notice("\(note)") }
         let station = try await Station.open(configuration, logger: logger)
+        defer { station.database.close() }
         let verdict = try await Agent(station: station, once: once).run()
         guard once else { return }
         let report = try await StatusReport.make(StationView(station), agent: nil, at: Station.now())

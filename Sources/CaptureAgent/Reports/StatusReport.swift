@@ -103,12 +103,14 @@ struct StatusReport: Encodable {
                 since: status.since.map(zone.text))
         }
         try fillQueue(view, at: now, in: database)
-        parked = try parkedCopies(view, in: database) + uncollectedFiles(view, in: database)
+        parked =
+            try parkedCopies(view, in: database) + uncollectedFiles(view, in: database)
+            + undescribedRecordings(view, in: database)
     }
 
     private mutating func fillQueue(_ view: StationView, at now: WallTime, in database: Database) throws {
         let deadline = now.adding(seconds: -view.configuration.deadlineHours * 3600)
-        let status = try view.journal.queue(in: database)
+        let status = try view.journal.queue(targets: view.configuration.targetNames, in: database)
         let rate = targets.reduce(0) { $0 + $1.bytesPerSecond }
         queue = Queue(
             waiting: status.waiting, uploading: status.uploading, verified: status.verified, parked: status.parked,
@@ -117,7 +119,8 @@ struct StatusReport: Encodable {
     }
 
     private func parkedCopies(_ view: StationView, in database: Database) throws -> [Parked] {
-        try view.journal.copies(of: nil, in: database).map { copy in
+        let targets = view.configuration.targetNames
+        return try view.journal.copies(of: nil, in: database).filter { targets.contains($0.target) }.map { copy in
             Parked(
                 recording: copy.recording.text, target: copy.target, reason: copy.parkedReason ?? "",
                 since: copy.parkedAt.map(view.configuration.station.zone.text), hint: copy.parkedHint ?? "")
@@ -130,6 +133,14 @@ struct StatusReport: Encodable {
                 reason: "\(file.path.display) of \(file.source) is not collected: \(file.reason)",
                 since: view.configuration.station.zone.text(file.since),
                 hint: "leave the device docked, it is tried again; else look at the card")
+        }
+    }
+
+    private func undescribedRecordings(_ view: StationView, in database: Database) throws -> [Parked] {
+        try view.catalogue.undescribedReasons(in: database).map { id, reason in
+            Parked(
+                recording: id.text, reason: "it is not described, so its copies are not planned: \(reason)",
+                hint: "is capture-probe beside capture-agent, and the recording's device docked? It is tried again")
         }
     }
 

@@ -65,16 +65,26 @@ struct DescribeService: Service {
         do {
             let facts = try await facts(recording)
             let described = RecordingDescription.describe(
-                recording, facts: facts, profiles: station.profiles, itemList: station.itemList,
-                zone: station.configuration.station.zone, now: Station.now())
+                recording, facts: facts, itemList: station.itemList, now: Station.now())
             try await save(described)
             self.described()
             return true
         } catch {
-            let metadata: Logger.Metadata = ["recording.id": "\(recording.id)", "reason": "\(error)"]
-            station.logger.debug("a recording cannot be described yet", metadata: metadata)
+            await note("\(error)", recording)
             return false
         }
+    }
+
+    /// Shows why a recording cannot be described, once for each reason.
+    private func note(_ reason: String, _ recording: Recording) async {
+        if Task.isCancelled { return }
+        let catalogue = station.catalogue
+        let isNews = try? await station.database.write(durable: false) {
+            try catalogue.setUndescribed(reason, of: recording.id, in: $0)
+        }
+        guard isNews == true else { return }
+        let metadata: Logger.Metadata = ["recording.id": "\(recording.id)", "reason": "\(reason)"]
+        station.logger.warning("a recording cannot be described yet", metadata: metadata)
     }
 
     private func facts(_ recording: Recording) async throws -> MediaFacts {
@@ -92,6 +102,7 @@ struct DescribeService: Service {
             for target in station.configuration.targetNames {
                 try station.journal.insert(station.plan(recording, target: target), at: now, in: database)
             }
+            try station.refreshState(of: recording.id, in: database)
         }
     }
 

@@ -38,13 +38,27 @@ struct FileCollection: Sendable {
             var generator = SystemRandomNumberGenerator()
             let id = RecordingID(time: Station.now(), using: &generator)
             let read = try await self.read(as: id)
-            try await catalogue(read, as: id, reading)
+            do {
+                try await catalogue(read, as: id, reading)
+            } catch {
+                await discard(id)
+                throw error
+            }
             return .collected(reading)
         } catch let failure as CollectFailure {
             return .failed(failure)
         } catch {
             return .notCatalogued("\(error)")
         }
+    }
+
+    /// Takes back a copy that did not get into the catalogue; where that cannot be told for sure, it stays.
+    private func discard(_ id: RecordingID) async {
+        let catalogue = station.catalogue
+        guard isSpooled, let known = try? await station.database.read({ try catalogue.recording(id, in: $0) != nil }),
+            !known
+        else { return }
+        try? station.spool.discard(id)
     }
 
     /// The recording that was collected from this very file, as far as stamp and both ends can tell.
@@ -60,13 +74,19 @@ struct FileCollection: Sendable {
             }
         }
         let sighting = sighting(sentinel)
-        return try await station.database.read { try catalogue.recording(seenAt: sighting, in: $0) }
+        let isSpooled = isSpooled
+        return try await station.database.read { database in
+            guard let known = try catalogue.recording(seenAt: sighting, in: database) else { return nil }
+            // A source that was collected in place and is now copied: the copy is still to be made.
+            if isSpooled, try catalogue.recording(known, in: database)?.place != .spool { return nil }
+            return known
+        }
     }
 
     private func note(_ known: RecordingID) async throws {
-        let (station, root, place) = (station, root, directPlace)
+        let (station, root, path, place) = (station, root, file.path, directPlace)
         try await station.database.write(durable: false) { database in
-            try station.docks.add(known, source: root.source, root: root.path, in: database)
+            try station.docks.add(known, path: path, root: root, in: database)
             if let place { try station.catalogue.setPlace(place, of: known, in: database) }
         }
     }
@@ -120,7 +140,9 @@ struct FileCollection: Sendable {
         let recording = Recording(
             id: id, station: station.configuration.station.id, content: read.content, place: directPlace ?? .spool,
             fileName: file.path.lastComponent, source: root.source, sourcePath: file.path, device: reading.device,
-            officer: reading.officer, fileTime: file.stamp.modifiedAt, collectedAt: now)
+            officer: reading.officer, startedAt: reading.startedAt.map(station.configuration.station.zone.wallTime),
+            startedAtBasis: reading.startedAt == nil ? .unknown : .fileName, fileTime: file.stamp.modifiedAt,
+            collectedAt: now)
         var copy = id
         var outcome = try await write(recording, sighting(read.sentinel), copy: copy)
         while case .wanted(let other) = outcome {
@@ -151,7 +173,7 @@ struct FileCollection: Sendable {
             }
             let id = known?.id ?? recording.id
             try station.catalogue.insert(sighting, of: id, at: recording.collectedAt, in: database)
-            try station.docks.add(id, source: root.source, root: root.path, in: database)
+            try station.docks.add(id, path: recording.sourcePath, root: root, in: database)
             return known.map { .known($0.id) } ?? .new
         }
     }

@@ -1,19 +1,16 @@
 import EvidenceModel
 import MediaIndex
 
-/// Decides what follows from a recording's names, place and content: device, officer, start, tags.
+/// Decides what follows from what is known of a recording and what the probe found: when it started, and its tags.
 enum RecordingDescription {
     static func describe(
-        _ recording: Recording, facts: MediaFacts, profiles: DeviceProfiles, itemList: ItemList?, zone: StationZone,
-        now: WallTime
+        _ recording: Recording, facts: MediaFacts, itemList: ItemList?, now: WallTime
     ) -> Recording {
         var described = recording
         described.facts = facts
-        let names = profiles.read(path: recording.sourcePath, volumeLabel: nil)
-        described.device = recording.device ?? names.device
-        described.officer = recording.officer ?? names.officer
         (described.startedAt, described.startedAtBasis) = start(
-            named: names.startedAt.map(zone.wallTime), embedded: facts.creationTime.flatMap { WallTime(rfc3339: $0) },
+            named: recording.startedAtBasis == .fileName ? recording.startedAt : nil,
+            embedded: facts.creationTime.flatMap { WallTime(rfc3339: $0) },
             fileTime: recording.fileTime, collectedAt: recording.collectedAt)
         described.tags = itemList.map { Tagger(list: $0).tags(for: described, at: now) } ?? []
         return described

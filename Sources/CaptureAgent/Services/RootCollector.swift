@@ -6,6 +6,7 @@ import FileAccess
 import GRDB
 import Logging
 import MediaIndex
+import SyncEngine
 
 /// Collects one watched tree: what its watcher says has settled is read, one file after the other, on the tree's lane.
 struct RootCollector: Sendable {
@@ -105,7 +106,9 @@ struct RootCollector: Sendable {
                 station.logger.info("a file is collected", metadata: metadata(file))
                 collected()
             }
-            return state.machine.fileCollected()
+            let actions = state.machine.fileCollected()
+            if source.collect == .direct && state.machine.isIdle { await retryParked() }
+            return actions
         case .failed(.changed), .failed(.vanished):
             await forget(file, state)
             return state.machine.fileChanged()
@@ -171,7 +174,9 @@ struct RootCollector: Sendable {
     private func begin(_ state: RootState) async {
         let (station, root, dock) = (station, root, state.dock(reading: 0))
         await write { database in
-            try station.docks.beginDocking(source: root.source, root: root.path, in: database)
+            try station.docks.beginDocking(root, in: database)
+            // Recordings that lie on this device can be read again.
+            try station.journal.makeParkedDue(at: dock.dockedAt, in: database)
             try station.docks.save(dock, in: database)
             guard root.kind == .mount else { return }
             let details: [String: LedgerEvent.Detail] = [
@@ -200,6 +205,12 @@ struct RootCollector: Sendable {
         let docks = station.docks
         await write { try docks.save(dock, in: $0) }
         station.logger.info("a device was undocked", metadata: ["source": "\(root.source)", "path": "\(root.path)"])
+    }
+
+    /// What lies on this device is known to lie here now: copies that waited for it can go on.
+    private func retryParked() async {
+        let (journal, now) = (station.journal, Station.now())
+        await write { try journal.makeParkedDue(at: now, in: $0) }
     }
 
     private func note(skipped entries: [SkippedEntry]) async {

@@ -49,6 +49,10 @@ struct RootState: Sendable {
         if let bytes = machine.missingRoom {
             return "the spool needs \(Text.bytes(bytes)) free to go on: make room on its disk"
         }
+        if let first = scan?.unreadable.first {
+            return "\(scan?.unreadable.count ?? 0) folders cannot be looked into, so what they hold is not collected: "
+                + first.display
+        }
         guard machine.isIdle, let first = machine.failures.values.min(by: { $0.file.path < $1.file.path }) else {
             return nil
         }

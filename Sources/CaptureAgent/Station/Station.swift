@@ -64,7 +64,9 @@ struct Station: Sendable {
         let station = self
         let now = Self.now()
         try await database.write(durable: true) { database in
+            try station.docks.endAllDockings(at: now, in: database)
             try station.journal.makeParkedDue(at: now, in: database)
+            try station.refreshStates(in: database)
             try station.ledger.append(station.event(.stationStarted, at: now), in: database)
         }
     }

@@ -18,8 +18,9 @@ struct StationDatabase: Sendable {
     init(writing path: RawPath, lock: borrowing StationLock) throws(CommandFailure) {
         self.path = path.display
         do {
+            // Looked at without writing first: closing a writing connection would already change a damaged file.
+            if FileManager.default.fileExists(atPath: path.display) { try Self.check(path.display) }
             let opened = try DatabasePool(path: path.display, configuration: Self.configuration())
-            try Self.check(opened, path.display)
             try Self.migrator.migrate(opened)
             (pool, writer) = (opened, opened)
         } catch {
@@ -31,10 +32,10 @@ struct StationDatabase: Sendable {
     init?(reading path: RawPath) throws(CommandFailure) {
         self.path = path.display
         guard FileManager.default.fileExists(atPath: path.display) else { return nil }
-        var configuration = Self.configuration()
-        configuration.readonly = true
         do {
-            let opened = try DatabaseQueue(path: path.display, configuration: configuration)
+            let opened = try Self.readOnly(path.display)
+            // The agent is just making it.
+            if try opened.read({ try Self.migrator.appliedIdentifiers($0).isEmpty }) { return nil }
             guard try opened.read({ try Self.migrator.hasCompletedMigrations($0) }) else {
                 throw CommandFailure(
                     .inputOutput, "the database \(path.display) is of another version of the agent",
@@ -44,6 +45,12 @@ struct StationDatabase: Sendable {
         } catch {
             throw Self.failure(error, path.display)
         }
+    }
+
+    private static func readOnly(_ path: String) throws -> DatabaseQueue {
+        var configuration = configuration()
+        configuration.readonly = true
+        return try DatabaseQueue(path: path, configuration: configuration)
     }
 
     private static func configuration() -> Configuration {
@@ -65,8 +72,8 @@ struct StationDatabase: Sendable {
     }
 
     /// A database that is damaged is never used, and never made anew.
-    private static func check(_ pool: DatabasePool, _ path: String) throws {
-        let findings = try pool.read { try String.fetchAll($0, sql: "PRAGMA quick_check(3)") }
+    private static func check(_ path: String) throws {
+        let findings = try readOnly(path).read { try String.fetchAll($0, sql: "PRAGMA quick_check(3)") }
         guard findings == ["ok"] else {
             throw CommandFailure(
                 .inputOutput, "the database \(path) is damaged: \(findings.joined(separator: "; "))",
@@ -80,6 +87,11 @@ struct StationDatabase: Sendable {
         return CommandFailure(
             .inputOutput, "the database \(path) cannot be used: \(what)",
             hint: "keep a copy of the whole state directory and restore the database from a copy")
+    }
+
+    /// Ends all work on the database and leaves one file, without a log of changes beside it.
+    func close() {
+        try? writer?.close()
     }
 
     /// Reads a consistent state.

@@ -2,8 +2,8 @@ import EvidenceModel
 import FileAccess
 import Foundation
 
-/// Who works on a state directory holds its lock (flock(2) on `lock`), which the kernel lets go of when the process ends,
-/// however it ends.
+/// Who works on a state directory holds its lock (fcntl(2), F_OFD_SETLK, on `lock`), which the kernel lets go of when the
+/// process ends, however it ends.
 final class StationLock: Sendable {
     private let file: OwnedDescriptor
 
@@ -19,7 +19,8 @@ final class StationLock: Sendable {
                 "the state directory \(stateDirectory.display) cannot be used: \(error)",
                 hint: "run as the user who owns it, or set state_directory to a place that can be written")
         }
-        guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else {
+        var request = Self.request
+        guard fcntl(file.number, Self.setLock, &request) == 0 else {
             let holder =
                 (try? file.readBytes(ByteSpan(offset: 0, length: 20)))
                 .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) } ?? ""
@@ -38,9 +39,24 @@ final class StationLock: Sendable {
     static func holder(stateDirectory: RawPath) -> String? {
         guard
             let file = try? OwnedDescriptor.open(absolute: stateDirectory.appending("lock"), flags: O_RDWR),
-            flock(file.number, LOCK_SH | LOCK_NB) != 0,
+            isLocked(file),
             let bytes = try? file.readBytes(ByteSpan(offset: 0, length: 20))
         else { return nil }
         return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
+
+    /// Asked without taking the lock even for a moment, which could keep an agent from starting.
+    private static func isLocked(_ file: borrowing OwnedDescriptor) -> Bool {
+        var request = request
+        return fcntl(file.number, getLock, &request) == 0 && request.l_type != Int16(F_UNLCK)
+    }
+
+    /// The whole file, for writing.
+    private static var request: flock {
+        flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0, l_pid: 0)
+    }
+
+    // F_OFD_GETLK and F_OFD_SETLK of <bits/fcntl-linux.h>, which the Glibc module leaves out.
+    private static let getLock: Int32 = 36
+    private static let setLock: Int32 = 37
 }

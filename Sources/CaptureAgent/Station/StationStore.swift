@@ -26,8 +26,13 @@ struct StationStore: UploadStore {
     func write(_ entry: JournalEntry, for plan: UploadPlan) async throws {
         let (station, now) = (station, Station.now())
         try await station.database.write(durable: entry.isDurable) { database in
+            let before = try station.journal.parkedReason(of: plan.upload, in: database)
             try station.journal.write(entry, for: plan, at: now, in: database)
-            if let event = station.event(entry, plan, now) { try station.ledger.append(event, in: database) }
+            // A difference that is found again, each time a parked copy is looked at, is told once.
+            let isTold = try before != nil && before == station.journal.parkedReason(of: plan.upload, in: database)
+            if !isTold, let event = station.event(entry, plan, now) {
+                try station.ledger.append(event, in: database)
+            }
             if entry.changesState { try station.refreshState(of: plan.recording, in: database) }
         }
         if entry.changesState { changed() }
@@ -48,8 +53,8 @@ extension JournalEntry {
     /// Whether the recording's own state may be another one afterwards.
     fileprivate var changesState: Bool {
         switch self {
-        case .creating, .verified, .parked: true
-        case .opened, .acknowledged, .forgotten, .sealed, .completed, .lost: false
+        case .creating, .verified, .lost, .parked: true
+        case .opened, .acknowledged, .forgotten, .sealed, .completed: false
         }
     }
 }
@@ -82,6 +87,12 @@ extension Station {
         let copies = try journal.copyStates(
             of: recording, targets: configuration.targetNames, in: database)
         try catalogue.setState(Self.state(of: copies), of: recording, in: database)
+    }
+
+    /// Targets may have come and gone since the agent last ran.
+    func refreshStates(in database: Database) throws {
+        let open = try String.fetchAll(database, sql: "SELECT id FROM recording WHERE described_at_ms IS NOT NULL")
+        for id in open.compactMap({ RecordingID($0) }) { try refreshState(of: id, in: database) }
     }
 
     static func state(of copies: [CopyState]) -> RecordingState {
