@@ -69,7 +69,8 @@ package struct Recording: Sendable, Hashable {
         id: RecordingID, station: String, content: StoredContent, place: ContentPlace, fileName: RawPath,
         source: String,
         sourcePath: RawPath, device: String? = nil, officer: String? = nil, startedAt: WallTime? = nil,
-        startedAtBasis: StartBasis = .unknown, fileTime: WallTime, collectedAt: WallTime, facts: MediaFacts? = nil, tags: [Tag] = [],
+        startedAtBasis: StartBasis = .unknown, fileTime: WallTime, collectedAt: WallTime, facts: MediaFacts? = nil,
+        tags: [Tag] = [],
         state: RecordingState = .collected
     ) {
         self.id = id
