@@ -9,7 +9,7 @@ package import EvidenceModel
 ///
 /// Invariants, asserted by `check`:
 /// - at most one file is being read, and while there is no room none is;
-/// - every file that settled is queued, being read, failed, or done: none is forgotten;
+/// - every file that settled is queued, being read, failed, or done: none is forgotten, and each is counted once;
 /// - a path stands at most once in the queue, with its latest stamp.
 package struct CollectMachine: Sendable {
     /// What the caller is to do now.
@@ -38,6 +38,7 @@ package struct CollectMachine: Sendable {
 
     package private(set) var filesTotal = 0
     package private(set) var filesCollected = 0
+    /// Bytes are counted with wrapping sums: a damaged card can claim sizes that have none.
     package private(set) var bytesTotal: Int64 = 0
     package private(set) var bytesCollected: Int64 = 0
 
@@ -51,10 +52,14 @@ package struct CollectMachine: Sendable {
 
     package mutating func filesSettled(_ files: [SettledFile]) -> [Action] {
         for file in files {
-            if let failed = failures.removeValue(forKey: file.path) { uncount(failed.file) }
+            let place = queue[next...].firstIndex { $0.path == file.path }
+            // A failed file that is queued or read again is counted there.
+            if let failed = failures.removeValue(forKey: file.path), place == nil, reading != failed.file {
+                uncount(failed.file)
+            }
             filesTotal += 1
-            bytesTotal += file.stamp.size
-            if let place = queue[next...].firstIndex(where: { $0.path == file.path }) {
+            bytesTotal &+= file.stamp.size
+            if let place {
                 uncount(queue[place])
                 queue[place] = file
             } else {
@@ -69,7 +74,7 @@ package struct CollectMachine: Sendable {
         if let file = reading {
             failures[file.path] = nil
             filesCollected += 1
-            bytesCollected += file.stamp.size
+            bytesCollected &+= file.stamp.size
         }
         return finishReading()
     }
@@ -83,11 +88,16 @@ package struct CollectMachine: Sendable {
         return finishReading()
     }
 
-    /// The file being read cannot be read now. It is tried again, later each time, for as long as it is there.
+    /// The file being read cannot be read now. It is tried again, later each time, for as long as it is there; one that
+    /// has settled anew in the meantime counts no more.
     ///
     /// - Parameter jitter: 0 to 1, drawn by the caller.
     package mutating func fileFailed(_ reason: String, jitter: Double) -> [Action] {
         guard let file = reading else { return [] }
+        if isQueued(file.path) {
+            uncount(file)
+            return finishReading()
+        }
         let attempts = min((failures[file.path]?.attempts ?? 0) + 1, 20)
         failures[file.path] = Failure(file: file, reason: reason, attempts: attempts)
         let ceiling = min(Self.longestRetrySeconds, Double(1 << attempts))
@@ -100,8 +110,7 @@ package struct CollectMachine: Sendable {
     package mutating func spoolFilled(needing bytes: Int64) -> [Action] {
         guard let file = reading else { return [] }
         reading = nil
-        next -= 1
-        queue[next] = file
+        if isQueued(file.path) { uncount(file) } else { queue.insert(file, at: next) }
         missingRoom = bytes
         return [.waitForRoom(bytes: bytes)]
     }
@@ -114,15 +123,15 @@ package struct CollectMachine: Sendable {
     /// Time to try what failed once more.
     package mutating func retryDue() -> [Action] {
         let waiting = failures.values.map(\.file).sorted { $0.path < $1.path }
-        for file in waiting where !queue[next...].contains(where: { $0.path == file.path }) && reading != file {
-            queue.append(file)
-        }
+        for file in waiting where !isQueued(file.path) && reading != file { queue.append(file) }
         return proceed()
     }
 
+    private func isQueued(_ path: RawPath) -> Bool { queue[next...].contains { $0.path == path } }
+
     private mutating func uncount(_ file: SettledFile) {
         filesTotal -= 1
-        bytesTotal -= file.stamp.size
+        bytesTotal &-= file.stamp.size
     }
 
     private mutating func finishReading() -> [Action] {
@@ -148,7 +157,11 @@ package struct CollectMachine: Sendable {
         if reading != nil && missingRoom != nil { broken.append("reads without room") }
         let waiting = queue[next...].map(\.path)
         if Set(waiting).count != waiting.count { broken.append("a path is queued twice") }
-        if filesCollected > filesTotal || bytesCollected > bytesTotal { broken.append("more is done than there is") }
+        let failed = failures.values.map(\.file).filter { !waiting.contains($0.path) && $0 != reading }
+        let left = queue[next...] + failed + (reading.map { [$0] } ?? [])
+        if filesTotal - filesCollected != left.count { broken.append("a file is counted twice or not at all") }
+        let bytesLeft = left.reduce(Int64(0)) { $0 &+ $1.stamp.size }
+        if bytesTotal &- bytesCollected != bytesLeft { broken.append("bytes are counted twice or not at all") }
         return broken
     }
 }
