@@ -75,6 +75,13 @@ let package = Package(
         .target(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
             swiftSettings: house),
+        tests(of: "EvidenceModel", ["StationTesting"]),
+        tests(of: "FileAccess", ["EvidenceModel", "StationTesting"]),
+        tests(of: "ContentHash", ["EvidenceModel", "StationTesting"]),
+        tests(of: "LocatedYAML", []),
+        tests(of: "CustodyLedger", ["ContentHash", "EvidenceModel", "StationTesting", grdb]),
+        tests(of: "MediaIndex", ["EvidenceModel", "LocatedYAML", "StationTesting", grdb]),
+        tests(of: "Collector", ["ContentHash", "EvidenceModel", "FileAccess", "StationTesting"]),
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
         tests(
             of: "CaptureAgent",

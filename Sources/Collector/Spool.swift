@@ -51,7 +51,9 @@ package struct Spool: Sendable {
     package func copy(
         _ file: borrowing OwnedDescriptor, stamp: FileStamp, as id: RecordingID, with reader: ContentReader
     ) throws(CollectFailure) -> StoredContent {
-        let needed = stamp.size + floorBytes
+        // A damaged card can claim a size that has no sum.
+        let sum = stamp.size.addingReportingOverflow(floorBytes)
+        let needed = sum.overflow ? .max : sum.partialValue
         do throws(CollectFailure) {
             guard try spooling(needed, { () throws(FileAccessError) in try hasFree(bytes: needed) }) else {
                 throw CollectFailure.spoolFull(bytes: needed)
@@ -70,7 +72,10 @@ package struct Spool: Sendable {
 
     private func openPartial(_ id: RecordingID, _ needed: Int64) throws(CollectFailure) -> OwnedDescriptor {
         do throws(FileAccessError) {
-            return try directory.openOrCreate(partialName(id))
+            // What an earlier copy left that could not be removed is no part of this one.
+            return try OwnedDescriptor.open(
+                absolute: directory.path.appending(partialName(id)), flags: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW,
+                mode: 0o600)
         } catch {
             throw failure(error, needed)
         }

@@ -34,15 +34,15 @@ package struct PartLayout: Sendable, Hashable {
     package init(fileOfSize size: Int64) {
         let mebibyte: Int64 = 1 << 20
         let least = 8 * mebibyte
-        let needed = (size + Self.mostParts - 1) / Self.mostParts
-        let rounded = (needed + mebibyte - 1) / mebibyte * mebibyte
+        let needed = size.dividedRoundingUp(by: Self.mostParts)
+        let rounded = needed.dividedRoundingUp(by: mebibyte) * mebibyte
         self.init(size: size, partSize: max(least, rounded))
     }
 
     private static let mostParts: Int64 = 9_500
 
     /// Number of parts; an empty recording has none.
-    package var count: Int { Int((size + partSize - 1) / partSize) }
+    package var count: Int { Int(size.dividedRoundingUp(by: partSize)) }
 
     /// The bytes of part `number`, which counts from 1 as S3 does.
     package func span(ofPart number: Int) -> ByteSpan {
@@ -50,4 +50,9 @@ package struct PartLayout: Sendable, Hashable {
         let offset = Int64(number - 1) * partSize
         return ByteSpan(offset: offset, length: min(partSize, size - offset))
     }
+}
+
+extension Int64 {
+    /// Without a sum that a size as large as a damaged card can claim would overflow.
+    fileprivate func dividedRoundingUp(by divisor: Int64) -> Int64 { self / divisor + (self % divisor == 0 ? 0 : 1) }
 }

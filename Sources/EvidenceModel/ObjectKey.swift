@@ -16,10 +16,8 @@ package enum ObjectKey {
     private static let unknown = "unknown"
 
     private static func folders(_ date: CalendarTime) -> [String] {
-        [String(date.year), twoDigits(date.month), twoDigits(date.day)]
+        [date.year.padded(4), date.month.padded(2), date.day.padded(2)]
     }
-
-    private static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
 
     /// Bytes in one component: NAME_MAX of Linux, so that a directory can hold every key.
     private static let longest = 255

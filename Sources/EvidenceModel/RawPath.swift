@@ -26,9 +26,12 @@ package struct RawPath: Sendable, Hashable {
     /// What stands behind the last slash.
     package var lastComponent: RawPath { components.last ?? RawPath(bytes: []) }
 
-    /// The path without its last name; empty for a lone name.
+    /// The path without its last name and the slashes behind that; empty for a lone name.
     package var parent: RawPath {
-        guard let cut = bytes.lastIndex(of: Self.slash) else { return RawPath(bytes: []) }
+        let end = bytes.lastIndex { $0 != Self.slash } ?? 0
+        guard let cut = bytes[..<end].lastIndex(of: Self.slash) else {
+            return RawPath(bytes: bytes.prefix { $0 == Self.slash }.prefix(1))
+        }
         return RawPath(bytes: bytes[..<max(cut, bytes.first == Self.slash ? 1 : 0)])
     }
 

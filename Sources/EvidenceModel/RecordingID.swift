@@ -7,7 +7,10 @@ package struct RecordingID: Sendable, Hashable {
     /// Nothing when `text` is no UUID.
     package init?(_ text: String) {
         let groups = text.split(separator: "-", omittingEmptySubsequences: false).map(\.utf8.count)
-        guard groups == [8, 4, 4, 4, 12], text.allSatisfy({ $0 == "-" || $0.isHexDigit }) else { return nil }
+        guard groups == [8, 4, 4, 4, 12],
+            // Digits of other scripts are hexadecimal digits to Unicode.
+            text.allSatisfy({ $0 == "-" || ($0.isASCII && $0.isHexDigit) })
+        else { return nil }
         self.text = text.lowercased()
     }
 

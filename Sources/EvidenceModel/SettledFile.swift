@@ -19,7 +19,9 @@ package struct FileStamp: Sendable, Hashable {
         self.changedNanoseconds = changedNanoseconds
     }
 
-    package var modifiedAt: WallTime { WallTime(millisecondsSince1970: modifiedNanoseconds / 1_000_000) }
+    package var modifiedAt: WallTime {
+        WallTime(millisecondsSince1970: modifiedNanoseconds.flooredDivision(by: 1_000_000))
+    }
 }
 
 /// A tree that is watched: a mounted device below a source, or a source's directory itself.

@@ -1,22 +1,20 @@
 extension WallTime {
     /// RFC 3339 text in a zone `offsetSeconds` east of UTC; with milliseconds only where they are not 0.
     package func rfc3339(offsetSeconds: Int = 0) -> String {
-        let time = CalendarTime(self, offsetSeconds: offsetSeconds)
-        let milliseconds = Int(millisecondsSince1970 - millisecondsSince1970.flooredDivision(by: 1000) * 1000)
-        let date = "\(padded(time.year, 4))-\(padded(time.month, 2))-\(padded(time.day, 2))"
-        let clock = "\(padded(time.hour, 2)):\(padded(time.minute, 2)):\(padded(time.second, 2))"
-        let fraction = milliseconds == 0 ? "" : "." + padded(milliseconds, 3)
-        return "\(date)T\(clock)\(fraction)\(offsetSeconds == 0 ? "Z" : zone(offsetSeconds))"
+        // The text has whole minutes of offset; zones had odd seconds until 1901 and later.
+        let offset = offsetSeconds / 60 * 60
+        let time = CalendarTime(self, offsetSeconds: offset)
+        let remainder = Int(millisecondsSince1970 % 1000)
+        let milliseconds = remainder < 0 ? remainder + 1000 : remainder
+        let date = "\(time.year.padded(4))-\(time.month.padded(2))-\(time.day.padded(2))"
+        let clock = "\(time.hour.padded(2)):\(time.minute.padded(2)):\(time.second.padded(2))"
+        let fraction = milliseconds == 0 ? "" : "." + milliseconds.padded(3)
+        return "\(date)T\(clock)\(fraction)\(offset == 0 ? "Z" : zone(offset))"
     }
 
     private func zone(_ offsetSeconds: Int) -> String {
         let minutes = abs(offsetSeconds) / 60
-        return "\(offsetSeconds < 0 ? "-" : "+")\(padded(minutes / 60, 2)):\(padded(minutes % 60, 2))"
-    }
-
-    private func padded(_ number: Int, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        return "\(offsetSeconds < 0 ? "-" : "+")\((minutes / 60).padded(2)):\((minutes % 60).padded(2))"
     }
 
     /// Reads RFC 3339 text, `2026-11-22T09:30:00.5+08:00`; a lone date means its first second. Where the text has no
@@ -30,21 +28,32 @@ extension WallTime {
                 year: number(parts.1), month: number(parts.2), day: number(parts.3), hour: number(parts.4),
                 minute: number(parts.5), second: number(parts.6))
         else { return nil }
+        guard let offset = parts.8.map(Self.offset) ?? assumedOffsetSeconds else { return nil }
         let milliseconds = parts.7.flatMap { Double("0." + $0) }.map { Int64($0 * 1000) } ?? 0
-        let whole = time.wallTime(offsetSeconds: parts.8.map(Self.offset) ?? assumedOffsetSeconds)
+        let whole = time.wallTime(offsetSeconds: offset)
         self.init(millisecondsSince1970: whole.millisecondsSince1970 + milliseconds)
     }
 
     private static var pattern:
         Regex<(Substring, Substring, Substring, Substring, Substring?, Substring?, Substring?, Substring?, Substring?)>
     {
-        /(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?/
+        /(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?/.asciiOnlyDigits()
     }
 
-    private static func offset(_ zone: Substring) -> Int {
+    /// Nothing when it is more than RFC 3339 allows, 23:59.
+    private static func offset(_ zone: Substring) -> Int? {
         guard zone.count == 6, let hours = Int(zone.dropFirst().prefix(2)), let minutes = Int(zone.suffix(2)) else {
             return 0
         }
+        guard hours < 24, minutes < 60 else { return nil }
         return (zone.first == "-" ? -1 : 1) * (hours * 3600 + minutes * 60)
+    }
+}
+
+extension Int {
+    /// Decimal, with zeros in front up to `width` digits.
+    func padded(_ width: Int) -> String {
+        let digits = String(self)
+        return String(repeating: "0", count: Swift.max(0, width - digits.count)) + digits
     }
 }

@@ -29,9 +29,12 @@ package struct DirectoryTree: ~Copyable {
     }
 
     /// Opens the directory `path` below the root; an empty path is the root.
+    ///
+    /// - Throws: `FileAccessError`; EXDEV where ".." would lead up, ENOTDIR where a symbolic link lies on the way.
     package func directory(_ path: RawPath) throws(FileAccessError) -> OwnedDescriptor {
         var current = try root.open(RawPath("."), flags: O_RDONLY | O_DIRECTORY)
         for name in path.components {
+            if name.bytes == [46, 46] { throw FileAccessError(call: "open", path: path, code: EXDEV) }
             let next = try current.open(name, flags: O_RDONLY | O_DIRECTORY)
             current = next
             try requireSameFileSystem(current.status(), current.path)
@@ -41,7 +44,7 @@ package struct DirectoryTree: ~Copyable {
 
     /// Opens the regular file `path` below the root for reading.
     ///
-    /// - Throws: `FileAccessError`; ELOOP where a symbolic link lies on the way, EINVAL where it is no regular file.
+    /// - Throws: `FileAccessError`; ENOTDIR where a symbolic link lies on the way, EINVAL where it is no regular file.
     package func file(_ path: RawPath) throws(FileAccessError) -> OwnedDescriptor {
         let folder = try directory(path.parent)
         let name = path.lastComponent

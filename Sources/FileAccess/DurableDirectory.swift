@@ -41,9 +41,10 @@ package struct DurableDirectory: Sendable {
         var code = source.withCString { from in destination.withCString { clinux_rename_new(from, $0) } }
         if code == EINVAL || code == ENOSYS {
             // The file system does not know RENAME_NOREPLACE (some FUSE and network ones): ask, then rename.
-            guard destination.withCString({ access($0, F_OK) }) != 0 else {
-                throw FileAccessError(call: "rename", path: destination, code: EEXIST)
-            }
+            var status = stat()
+            let asked = destination.withCString { lstat($0, &status) } == 0 ? EEXIST : errno
+            // An answer that is no answer (EIO) is no leave to replace what may be there.
+            guard asked == ENOENT else { throw FileAccessError(call: "rename", path: destination, code: asked) }
             let renamed = source.withCString { from in destination.withCString { Glibc.rename(from, $0) } }
             code = renamed == 0 ? 0 : errno
         }

@@ -81,7 +81,7 @@ package struct YAMLValue {
         var elements: [Element] = []
         for (index, element) in sequence.enumerated() {
             let value = YAMLValue(node: element, path: path + [String(index)], file: file, environment: environment)
-            elements.append(try body(value))
+            elements.append(try body(overridden(key: String(index)) ?? value))
         }
         return elements
     }
@@ -103,7 +103,7 @@ package struct YAMLValue {
         return result
     }
 
-    /// The scalar that an environment variable puts in place of this mapping's `key`.
+    /// The scalar that an environment variable puts in place of this mapping's `key`, or of this list's element by its index.
     func overridden(key: String) -> YAMLValue? {
         guard let (name, text) = environment.override(of: path + [key]) else { return nil }
         return YAMLValue(

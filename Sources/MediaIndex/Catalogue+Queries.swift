@@ -49,11 +49,13 @@ extension Catalogue {
             arguments += [after.startedAtMilliseconds, after.id.text]
         }
         let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+        // The limit comes from whoever asks; one more is read to tell whether there are more.
+        let limit = min(max(query.limit, 0), Int.max - 1)
         let found = try recordings(
             sql: "SELECT * FROM recording\(condition) ORDER BY order_ms DESC, id DESC LIMIT ?",
-            arguments: arguments + [query.limit + 1], in: database)
-        let page = Array(found.prefix(query.limit))
-        return RecordingPage(recordings: page, next: found.count > query.limit ? page.last.map { .init($0) } : nil)
+            arguments: arguments + [limit + 1], in: database)
+        let page = Array(found.prefix(limit))
+        return RecordingPage(recordings: page, next: found.count > limit ? page.last.map { .init($0) } : nil)
     }
 
     private func filters(_ query: RecordingQuery) -> (conditions: [String], arguments: StatementArguments) {
@@ -79,7 +81,8 @@ extension Catalogue {
     }
 
     private static func literal(_ text: String) -> String {
-        text.reduce(into: "") { $0 += "\\%_".contains($1) ? "\\\($1)" : String($1) }
+        // By scalars, as SQLite matches: a sign with an accent on it is one Character, and still a wildcard.
+        text.unicodeScalars.map { "\\%_".unicodeScalars.contains($0) ? "\\\($0)" : String($0) }.joined()
     }
 
     /// How many recordings are in each state.

@@ -41,20 +41,16 @@ extension ItemList {
     package init(file: YAMLFile) throws(YAMLError) {
         self = try file.read { (top) throws(YAMLError) in
             let version = try top.required("version").string()
-            let itemValue = try top.required("items")
-            let items = try itemValue.list(Self.item)
-            try Self.requireUnique(items.map(\.id), in: itemValue)
+            var ids: Set<String> = []
+            let items = try top.required("items").list { (value) throws(YAMLError) in
+                let item = try Self.item(value)
+                guard ids.insert(item.id).inserted else { throw value.error("the id \"\(item.id)\" stands twice") }
+                return item
+            }
             let rules = try top.optional("rules").map { (rules) throws(YAMLError) in
                 try rules.list { (rule) throws(YAMLError) in try Self.rule(rule, items: items) }
             }
             return ItemList(version: version, items: items, rules: rules ?? [])
-        }
-    }
-
-    private static func requireUnique(_ ids: [String], in value: YAMLValue) throws(YAMLError) {
-        var seen: Set<String> = []
-        for id in ids where !seen.insert(id).inserted {
-            throw value.error("the id \"\(id)\" stands twice")
         }
     }
 

@@ -1,0 +1,245 @@
+import Collector
+import EvidenceModel
+import StationTesting
+import Testing
+
+private func file(_ path: String, size: Int64 = 10, version: Int64 = 1) -> SettledFile {
+    SettledFile(
+        path: RawPath(path),
+        stamp: FileStamp(device: 1, inode: 1, size: size, modifiedNanoseconds: version, changedNanoseconds: 0))
+}
+
+@Suite("Collect machine")
+struct CollectMachineTests {
+    private let a = file("a")
+    private let b = file("b", size: 7)
+
+    private func counts(_ machine: CollectMachine) -> [Int64] {
+        [Int64(machine.filesTotal), Int64(machine.filesCollected), machine.bytesTotal, machine.bytesCollected]
+    }
+
+    @Test func readsOneAfterTheOther() {
+        var machine = CollectMachine()
+        #expect(machine.isDone)
+        #expect(machine.filesSettled([a, b]) == [.read(a)])
+        #expect(!machine.isIdle)
+        #expect(machine.fileCollected() == [.read(b)])
+        #expect(counts(machine) == [2, 1, 17, 10])
+        #expect(machine.fileCollected() == [])
+        #expect(machine.isDone)
+        #expect(counts(machine) == [2, 2, 17, 17])
+    }
+
+    @Test func aQueuedFileThatSettlesAgainIsReadOnce() {
+        var machine = CollectMachine()
+        _ = machine.filesSettled([a, b])
+        #expect(machine.filesSettled([file("b", size: 9, version: 2)]) == [])
+        #expect(counts(machine) == [2, 0, 19, 0])
+        #expect(machine.fileCollected() == [.read(file("b", size: 9, version: 2))])
+        #expect(machine.fileCollected() == [])
+    }
+
+    @Test func aChangedFileCountsNoMoreUntilItSettles() {
+        var machine = CollectMachine()
+        _ = machine.filesSettled([a])
+        #expect(machine.fileChanged() == [])
+        #expect(machine.isDone)
+        #expect(counts(machine) == [0, 0, 0, 0])
+        #expect(machine.filesSettled([file("a", version: 2)]) == [.read(file("a", version: 2))])
+    }
+
+    @Test func aFailedFileIsTriedLaterEachTime() {
+        var machine = CollectMachine()
+        _ = machine.filesSettled([a, b])
+        #expect(machine.fileFailed("EIO", jitter: 1) == [.retry(afterSeconds: 2), .read(b)])
+        #expect(machine.fileCollected() == [])
+        #expect(machine.isIdle && !machine.isDone)
+        for seconds in [4.0, 8, 16, 32, 64, 128, 256, 300, 300] {
+            #expect(machine.retryDue() == [.read(a)])
+            #expect(machine.fileFailed("EIO", jitter: 1) == [.retry(afterSeconds: seconds)])
+        }
+        for _ in 0..<100 {
+            _ = machine.retryDue()
+            #expect(machine.fileFailed("EIO", jitter: 0) == [.retry(afterSeconds: 150)])
+        }
+        #expect(machine.failures[a.path]?.reason == "EIO")
+        _ = machine.retryDue()
+        #expect(machine.retryDue() == [], "it is being read already")
+        #expect(machine.fileCollected() == [])
+        #expect(machine.isDone && machine.failures.isEmpty)
+        #expect(counts(machine) == [2, 2, 17, 17])
+    }
+
+    @Test func nothingIsReadWithoutRoom() {
+        var machine = CollectMachine()
+        _ = machine.filesSettled([a, b])
+        #expect(machine.spoolFilled(needing: 99) == [.waitForRoom(bytes: 99)])
+        #expect(machine.filesSettled([file("c")]) == [])
+        #expect(machine.retryDue() == [])
+        #expect(machine.missingRoom == 99)
+        #expect(machine.roomFound() == [.read(a)], "the file that found no room comes first")
+        #expect(counts(machine) == [3, 0, 27, 0])
+    }
+
+    /// The queue is cut when 1,024 files were taken from it, and that may be the moment the spool is full.
+    @Test(arguments: [1023, 1024, 1025, 1026, 3000]) func theSpoolMayFillAtAnyFile(_ before: Int) {
+        var machine = CollectMachine()
+        _ = machine.filesSettled((0...before).map { file("f\($0)") })
+        for _ in 0..<before { _ = machine.fileCollected() }
+        #expect(machine.spoolFilled(needing: 1) == [.waitForRoom(bytes: 1)])
+        #expect(!machine.isIdle)
+        #expect(machine.roomFound() == [.read(file("f\(before)"))])
+        #expect(machine.fileCollected() == [])
+        #expect(machine.isDone && machine.filesCollected == before + 1)
+    }
+
+    @Test func aFileThatSettledAgainWhileItFoundNoRoomIsReadOnce() {
+        var machine = CollectMachine()
+        let newer = file("a", size: 11, version: 2)
+        _ = machine.filesSettled([a])
+        _ = machine.filesSettled([newer])
+        _ = machine.spoolFilled(needing: 1)
+        #expect(machine.check() == [])
+        #expect(machine.roomFound() == [.read(newer)])
+        #expect(machine.fileCollected() == [])
+        #expect(counts(machine) == [1, 1, 11, 11])
+    }
+
+    @Test func aFailedFileThatSettlesAgainCountsOnce() {
+        let newer = file("a", size: 11, version: 2)
+        // While it waits for its retry; while the retry is queued; while it is read again; while it is read first.
+        for queuedBehind in [false, true] {
+            var machine = CollectMachine()
+            _ = machine.filesSettled([a])
+            _ = machine.fileFailed("EIO", jitter: 0)
+            if queuedBehind {
+                _ = machine.filesSettled([b])
+                _ = machine.retryDue()
+                _ = machine.filesSettled([newer])
+                #expect(machine.fileCollected() == [.read(newer)])
+            } else {
+                #expect(machine.filesSettled([newer]) == [.read(newer)])
+            }
+            _ = machine.fileCollected()
+            #expect(counts(machine) == (queuedBehind ? [2, 2, 18, 18] : [1, 1, 11, 11]))
+        }
+        for failedBefore in [false, true] {
+            var machine = CollectMachine()
+            _ = machine.filesSettled([a])
+            if failedBefore {
+                _ = machine.fileFailed("EIO", jitter: 0)
+                _ = machine.retryDue()
+            }
+            _ = machine.filesSettled([newer])
+            #expect(machine.fileFailed("EIO", jitter: 0).contains(.read(newer)))
+            #expect(machine.fileCollected() == [])
+            #expect(machine.isDone)
+            #expect(counts(machine) == [1, 1, 11, 11])
+        }
+    }
+
+    @Test func absurdSizesDoNotEndTheAgent() {
+        var machine = CollectMachine()
+        _ = machine.filesSettled([file("a", size: .max), file("b", size: .max), file("c", size: 5)])
+        _ = machine.fileChanged()
+        _ = machine.fileChanged()
+        #expect(counts(machine) == [1, 0, 5, 0])
+    }
+
+    @Test func answersThatNobodyAskedForDoNothing() {
+        var machine = CollectMachine()
+        #expect(machine.fileCollected() == [])
+        #expect(machine.fileChanged() == [])
+        #expect(machine.fileFailed("x", jitter: 0) == [])
+        #expect(machine.spoolFilled(needing: 1) == [])
+        #expect(machine.isDone && machine.check() == [])
+        #expect(counts(machine) == [0, 0, 0, 0])
+    }
+}
+
+/// What the walk remembers on its own: the latest version of every path that is not done.
+private struct Walk {
+    var machine = CollectMachine()
+    var random: SeededRandom
+    var wanted: [RawPath: SettledFile] = [:]
+    var version: Int64 = 0
+    var trace: [String] = []
+
+    init(seed: UInt64) {
+        random = SeededRandom(seed: seed)
+    }
+
+    mutating func settle() -> String {
+        let files = (0..<Int.random(in: 1...3, using: &random)).map { _ -> SettledFile in
+            version += 1
+            let path = "f\(Int.random(in: 0..<6, using: &random))"
+            return file(path, size: Int64.random(in: 0...9, using: &random), version: version)
+        }
+        for file in files { wanted[file.path] = file }
+        _ = machine.filesSettled(files)
+        return "settled \(files.map { "\($0.path)@\($0.stamp.modifiedNanoseconds)" })"
+    }
+
+    mutating func step() {
+        let reading = machine.reading
+        let event: String
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0..<3: event = settle()
+        case 3..<6:
+            if let reading, wanted[reading.path] == reading { wanted[reading.path] = nil }
+            _ = machine.fileCollected()
+            event = "collected"
+        case 6:
+            if let reading, wanted[reading.path] == reading { wanted[reading.path] = nil }
+            _ = machine.fileChanged()
+            event = "changed"
+        case 7..<9:
+            _ = machine.fileFailed("EIO", jitter: 0.5)
+            event = "failed"
+        case 9:
+            _ = machine.spoolFilled(needing: 1)
+            event = "full"
+        case 10:
+            _ = machine.roomFound()
+            event = "room"
+        default:
+            _ = machine.retryDue()
+            event = "retry"
+        }
+        trace.append(event)
+    }
+
+    /// Everything goes well from here: what is read until nothing is left.
+    mutating func finish() -> [RawPath: SettledFile] {
+        var read: [RawPath: SettledFile] = [:]
+        _ = machine.roomFound()
+        _ = machine.retryDue()
+        while let reading = machine.reading {
+            read[reading.path] = reading
+            _ = machine.fileCollected()
+        }
+        return read
+    }
+}
+
+@Suite("Collect machine: random walk")
+struct CollectMachineWalkTests {
+    @Test(arguments: 0..<200) func nothingIsForgotten(_ seed: UInt64) {
+        var walk = Walk(seed: seed)
+        for _ in 0..<300 {
+            walk.step()
+            let broken = walk.machine.check()
+            if !broken.isEmpty {
+                Issue.record("\(broken) after \(walk.trace.suffix(12))")
+                return
+            }
+        }
+        let before = (walk.machine.filesCollected, walk.machine.filesTotal)
+        let wanted = walk.wanted
+        let read = walk.finish()
+        for (path, file) in wanted { #expect(read[path] == file, "\(path) after \(walk.trace.suffix(12))") }
+        #expect(walk.machine.isDone)
+        #expect(walk.machine.filesCollected == walk.machine.filesTotal, "\(before)")
+        #expect(walk.machine.bytesCollected == walk.machine.bytesTotal)
+    }
+}
