@@ -62,9 +62,10 @@ let package = Package(
         module("CurlTransport", ["CCurl", "SyncEngine"]),
         // What tests share: directories, card images mounted for real, a clock set by hand.
         .target(
-            name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
+            name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess", "ContentHash"], path: "Tests/Support",
             swiftSettings: house),
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
+        tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
     ]
 )
