@@ -67,10 +67,12 @@ struct S3FailuresTests {
         #expect(!failure.hint.isEmpty)
     }
 
-    @Test(arguments: [
-        ("7", 7.0), ("0", 0), ("100000", 300), ("-5", 0), ("1.5", 1.5), ("Fri, 24 May 2013 00:00:00 GMT", nil), ("", nil),
-        ("nan", nil),
-    ] as [(String, Double?)])
+    @Test(
+        arguments: [
+            ("7", 7.0), ("0", 0), ("100000", 300), ("-5", 0), ("1.5", 1.5), ("Fri, 24 May 2013 00:00:00 GMT", nil),
+            ("", nil),
+            ("nan", nil),
+        ] as [(String, Double?)])
     func retryAfter(_ header: String, _ seconds: Double?) {
         let response = HTTPResponse(status: 503, headers: ["retry-after": header])
         #expect(
@@ -92,13 +94,14 @@ struct S3FailuresTests {
         #expect(kind(.cancelled) == .cancelled)
     }
 
-    @Test(arguments: [
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Fri, 31 Dec 2021 23:59:60 GMT", 1_640_995_199),
-        ("Thu, 29 Feb 2024 00:00:00 GMT", 1_709_164_800), ("Thu, 29 Feb 2023 00:00:00 GMT", nil),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", nil), ("Sun, 06 Nov 1994 08:49:37 UTC", nil), ("", nil),
-        ("Sun, 06 Nov 1994 25:49:37 GMT", nil), ("Sun, 06 Xyz 1994 08:49:37 GMT", nil),
-        ("Sun, 06 Nov 0000 08:49:37 GMT", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Fri, 31 Dec 2021 23:59:60 GMT", 1_640_995_199),
+            ("Thu, 29 Feb 2024 00:00:00 GMT", 1_709_164_800), ("Thu, 29 Feb 2023 00:00:00 GMT", nil),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", nil), ("Sun, 06 Nov 1994 08:49:37 UTC", nil), ("", nil),
+            ("Sun, 06 Nov 1994 25:49:37 GMT", nil), ("Sun, 06 Xyz 1994 08:49:37 GMT", nil),
+            ("Sun, 06 Nov 0000 08:49:37 GMT", nil),
+        ] as [(String, Int64?)])
     func datesOfHeaders(_ text: String, _ seconds: Int64?) {
         #expect(HTTPDate.parse(text)?.millisecondsSince1970 == seconds.map { $0 * 1000 })
     }

@@ -247,7 +247,9 @@ struct UploadMachineTests {
         #expect(upload.failed(step, failure(.uploadUnknown), jitter: 1) == [.retry(afterSeconds: 0.4)])
         #expect(upload.retryDue() == [])
         #expect(
-            upload.failed(.send(token: "t", part: 2), failure(.interrupted), jitter: 1) == [.perform(.inspect(tag: nil))])
+            upload.failed(.send(token: "t", part: 2), failure(.interrupted), jitter: 1) == [
+                .perform(.inspect(tag: nil))
+            ])
         #expect(upload.inspected(nil, verdict: nil) == [.journal(.lost), .journal(.creating), .perform(.create)])
         #expect(upload.uploadCreated(token: "t") == [.journal(.opened(token: "t"))] + send(1, 2))
     }
