@@ -66,6 +66,7 @@ let package = Package(
             swiftSettings: house),
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
+        tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
         tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
     ]
 )

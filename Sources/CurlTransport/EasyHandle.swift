@@ -154,10 +154,11 @@ final class EasyHandle {
     private static func kind(_ code: CURLcode, _ easy: UnsafeMutableRawPointer) -> TransportFailure.Kind {
         switch code {
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_SSL_CONNECT_ERROR,
-            CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
+            CURLE_URL_MALFORMAT:
             .unreachable
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM: .certificate
-        case CURLE_OPERATION_TIMEDOUT: wasConnected(easy) ? .interrupted : .unreachable
+        // The latter is also what libcurl calls an answer that is no HTTP/1.
+        case CURLE_OPERATION_TIMEDOUT, CURLE_UNSUPPORTED_PROTOCOL: wasConnected(easy) ? .interrupted : .unreachable
         default: .interrupted
         }
     }
