@@ -19,7 +19,7 @@ struct TargetWorld: Sendable {
     /// A place that is not there.
     let missing: any StorageTarget
     private let directory: TemporaryDirectory
-    private let bucket: String
+    let bucket: String
 
     static let now: @Sendable () -> WallTime = {
         WallTime(millisecondsSince1970: Int64(Date().timeIntervalSince1970 * 1000))
