@@ -73,7 +73,7 @@ let package = Package(
 
         // What tests share: directories, card images mounted for real, a clock set by hand.
         .target(
-            name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess"], path: "Tests/Support",
+            name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess", "ContentHash"], path: "Tests/Support",
             swiftSettings: house),
         tests(of: "EvidenceModel", ["StationTesting"]),
         tests(of: "FileAccess", ["EvidenceModel", "StationTesting"]),
@@ -86,6 +86,8 @@ let package = Package(
         tests(
             of: "CaptureAgent",
             ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting"]),
+        tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
+        tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
         tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
         // Measures single steps (`make bench`). Here and not in a package of its own, because what it measures is
         // `package`; `docs/benchmarks.md` says why.

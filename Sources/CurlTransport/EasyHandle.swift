@@ -37,6 +37,9 @@ final class EasyHandle {
         ccurl_set_text(easy, CURLOPT_URL, request.url)
         ccurl_set_text(easy, CURLOPT_CUSTOMREQUEST, request.method)
         if request.method == "HEAD" { ccurl_set_long(easy, CURLOPT_NOBODY, 1) }
+        // On a kept connection that breaks before an answer libcurl sends the request once more by itself, also when it
+        // was carried out: a second upload would be created that nobody knows. A new connection is not retried.
+        if request.method == "POST" { ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1) }
         // HTTP/2 uploads of libcurl before 8.2 can spin for ever (curl 8.0.0 to 8.2.1 change logs).
         ccurl_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
@@ -154,10 +157,11 @@ final class EasyHandle {
     private static func kind(_ code: CURLcode, _ easy: UnsafeMutableRawPointer) -> TransportFailure.Kind {
         switch code {
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_SSL_CONNECT_ERROR,
-            CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
+            CURLE_URL_MALFORMAT:
             .unreachable
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM: .certificate
-        case CURLE_OPERATION_TIMEDOUT: wasConnected(easy) ? .interrupted : .unreachable
+        // The latter is also what libcurl calls an answer that is no HTTP/1.
+        case CURLE_OPERATION_TIMEDOUT, CURLE_UNSUPPORTED_PROTOCOL: wasConnected(easy) ? .interrupted : .unreachable
         default: .interrupted
         }
     }

@@ -23,6 +23,9 @@ package final class Budget: Sendable {
         state = Mutex(State(left: total))
     }
 
+    /// How many stand in the queue.
+    var waiting: Int { state.withLock { $0.waiters.count } }
+
     /// Runs `body` while `amount`, or all there is if that is less, is set aside for it.
     ///
     /// - Throws: `TargetFailure` of kind `.cancelled` when the task is cancelled before its turn; what `body` throws.

@@ -106,7 +106,12 @@ package struct DirectoryTarget: StorageTarget {
     package func abort(_ plan: UploadPlan, token: String) async throws(TargetFailure) {
         try await blocking("remove the partial file of \(plan.key)") { () throws(FileAccessError) in
             try requireRoot()
-            try DurableDirectory(path: folder(plan)).remove(partialName(token))
+            do throws(FileAccessError) {
+                try DurableDirectory(path: folder(plan)).remove(partialName(token))
+            } catch {
+                // Without the folder there is no partial file in it.
+                guard error.meaning == .missing else { throw error }
+            }
         }
     }
 

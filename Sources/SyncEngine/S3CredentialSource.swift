@@ -38,12 +38,12 @@ package final class S3CredentialSource: Sendable {
     private func load() throws(TargetFailure) -> S3Credentials {
         switch origin {
         case .environment(let variables):
-            guard let id = variables["AWS_ACCESS_KEY_ID"], let secret = variables["AWS_SECRET_ACCESS_KEY"] else {
+            let names = (id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY", token: "AWS_SESSION_TOKEN")
+            guard let credentials = Self.credentials(variables, names) else {
                 throw Self.missing(
                     "no credentials_file is configured and AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
             }
-            return S3Credentials(
-                accessKeyID: id, secretAccessKey: secret, sessionToken: variables["AWS_SESSION_TOKEN"])
+            return credentials
         case .file(let path):
             let text = try Self.read(path)
             guard let credentials = Self.parse(text) else {
@@ -88,9 +88,17 @@ package final class S3CredentialSource: Sendable {
             }
         }
         let chosen = profiles.first { $0.name == "default" } ?? profiles.first
-        guard let keys = chosen?.keys, let id = keys["aws_access_key_id"], let secret = keys["aws_secret_access_key"]
-        else { return nil }
-        return S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: keys["aws_session_token"])
+        return credentials(
+            chosen?.keys ?? [:], (id: "aws_access_key_id", secret: "aws_secret_access_key", token: "aws_session_token"))
+    }
+
+    /// An empty value is none: an empty token would be signed, and then not sent.
+    private static func credentials(
+        _ values: [String: String], _ names: (id: String, secret: String, token: String)
+    ) -> S3Credentials? {
+        let given = values.filter { !$0.value.isEmpty }
+        guard let id = given[names.id], let secret = given[names.secret] else { return nil }
+        return S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: given[names.token])
     }
 
     private static func trimmed(_ text: some StringProtocol) -> String {

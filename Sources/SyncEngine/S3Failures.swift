@@ -43,6 +43,7 @@ enum S3Failures {
         case 507: .full
         case 401, 403, 407: .denied
         case 301, 302, 307, 308: .misconfigured
+        case 501: .rejected
         // A 2xx that was not understood, and everything that is the server's own fault or a proxy's.
         case 200..<300, 408, 409, 411, 412, 417, 499, 500...: .serverFault
         default: .rejected
@@ -50,7 +51,9 @@ enum S3Failures {
     }
 
     private static func retryAfter(_ response: HTTPResponse) -> Double? {
-        response.headers["retry-after"].flatMap { Double($0) }.map { min(max($0, 0), 300) }
+        response.headers["retry-after"].flatMap { Double($0) }.flatMap {
+            $0.isNaN ? nil : min(max($0, 0), 300)
+        }
     }
 
     static func failure(_ failure: TransportFailure, tried: String, endpoint: String) -> TargetFailure {

@@ -26,15 +26,19 @@ enum S3Messages {
         let reader = ElementReader()
         parser.delegate = reader
         parser.shouldResolveExternalEntities = false
-        return parser.parse() ? reader.root : nil
+        return parser.parse() && parser.parserError == nil ? reader.root : nil
     }
 
     static func completeBody(_ tags: [String]) -> [UInt8] {
         let parts = tags.enumerated().map { index, tag in
-            "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(tag)\"</ETag></Part>"
+            "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\"\(escaped(tag))\"</ETag></Part>"
         }
         let open = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
         return Array((open + parts.joined() + "</CompleteMultipartUpload>").utf8)
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
     }
 
     /// An ETag without quotes, in lowercase: stores disagree about both.
@@ -50,7 +54,9 @@ enum S3Messages {
             return ListedPart(number: number, size: size, tag: S3Messages.tag(tag))
         }
         guard parts.count == root.children("Part").count else { return nil }
-        let next = root.text("IsTruncated") == "true" ? root.text("NextPartNumberMarker") : nil
+        guard root.text("IsTruncated") == "true" else { return (parts, nil) }
+        // Some stores leave the marker out: it is the page's last number.
+        guard let next = root.text("NextPartNumberMarker") ?? parts.last.map({ String($0.number) }) else { return nil }
         return (parts, next)
     }
 }
@@ -59,10 +65,14 @@ private final class ElementReader: NSObject, XMLParserDelegate {
     private var open: [S3Element] = []
     private(set) var root: S3Element?
 
+    /// Answers of S3 have four levels; a tower of elements would overflow the stack of whoever takes it down.
+    private static let mostLevels = 32
+
     func parser(
         _ parser: XMLParser, didStartElement elementName: String, namespaceURI: String?, qualifiedName: String?,
         attributes: [String: String]
     ) {
+        if open.count == Self.mostLevels { return parser.abortParsing() }
         let local = elementName.split(separator: ":").last.map(String.init) ?? elementName
         open.append(S3Element(name: local))
     }

@@ -48,12 +48,11 @@ extension S3Target {
     package func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8] {
         // The first byte of an empty object cannot be asked for.
         if span.length == 0 { return [] }
-        // A range is not signed over: it is no x-amz header.
         let response = try await ask(
             Query(
                 method: "GET", key: plan.key, headers: ["range": "bytes=\(span.offset)-\(span.end - 1)"],
                 patience: .whileMoving, answerLimit: Int(span.length) + (64 << 10), tried: "GET \(plan.key)"),
-            accepting: [200, 206])
+            accepting: [206])
         return response.body
     }
 

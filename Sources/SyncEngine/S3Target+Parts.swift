@@ -35,6 +35,7 @@ extension S3Target {
         let tried = "GET parts of \(plan.key)"
         var parts: [ListedPart] = []
         var marker: String?
+        var markers: Set<String> = []
         repeat {
             var query = [(name: "uploadId", value: token), (name: "max-parts", value: "1000")]
             if let marker { query.append((name: "part-number-marker", value: marker)) }
@@ -42,7 +43,7 @@ extension S3Target {
             guard let root = S3Messages.parse(response.body), let page = S3Messages.parts(root) else {
                 throw noAnswer(tried, "no list")
             }
-            guard page.nextMarker == nil || page.nextMarker != marker else {
+            if let next = page.nextMarker, !markers.insert(next).inserted {
                 throw noAnswer(tried, "the same page twice")
             }
             parts += page.parts

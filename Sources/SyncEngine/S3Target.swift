@@ -77,7 +77,9 @@ package struct S3Target: StorageTarget {
         }
         clock.answered(date: response.headers["date"], between: sentAt, and: now())
         guard accepted.contains(response.status) else {
-            let failure = S3Failures.failure(response, tried: query.tried, endpoint: location.endpoint)
+            var failure = S3Failures.failure(response, tried: query.tried, endpoint: location.endpoint)
+            // A refused HEAD has no body to say why; a clock that is this wrong is why.
+            if failure.kind == .denied, response.body.isEmpty, clock.isTooFarOff { failure.kind = .clock }
             if failure.kind == .denied { credentials.forget() }
             if failure.kind == .clock { clock.adopt() }
             throw failure
@@ -88,9 +90,12 @@ package struct S3Target: StorageTarget {
     private func signed(_ query: Query) throws(TargetFailure) -> HTTPRequest {
         let (scheme, host) = try address()
         let bucket = location.isPathStyle ? [location.bucket] : []
-        let key = query.key.map { (location.prefix + $0).split(separator: "/").map(String.init) } ?? []
+        // By bytes: to Swift a slash and a combining letter behind it are one character.
+        let key = query.key.map { key in
+            (location.prefix + key).utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+        }
         let unsigned = S3Signer.Unsigned(
-            method: query.method, host: host, path: bucket + key, query: query.query, headers: query.headers,
+            method: query.method, host: host, path: bucket + (key ?? []), query: query.query, headers: query.headers,
             payload: query.payload ?? .sha256(of: query.body))
         let signed = S3Signer.sign(
             unsigned, credentials: try credentials.credentials(), region: location.region,
@@ -129,6 +134,9 @@ private final class S3Clock: Sendable {
 
     var offsetSeconds: Double? { offsets.withLock { $0.measured } }
     var adoptedOffsetSeconds: Double { offsets.withLock { $0.adopted } }
+
+    /// Whether a request that is signed now is refused for its time ("RequestTimeTooSkewed": 15 minutes).
+    var isTooFarOff: Bool { offsets.withLock { abs(($0.measured ?? 0) - $0.adopted) > 900 } }
 
     func answered(date: String?, between sent: WallTime, and received: WallTime) {
         guard let date, let theirs = HTTPDate.parse(date) else { return }

@@ -188,9 +188,10 @@ extension UploadJournal {
             try Int64.fetchOne(
                 database,
                 sql: """
-                        SELECT coalesce(sum(max(0, size_bytes - part_size_bytes * (SELECT count(*) FROM upload_part
-                          WHERE upload_part.upload = upload.id))), 0)
-                        FROM upload WHERE progress NOT IN ('verified', 'completed') AND target IN (\(names))
+                    SELECT coalesce(sum(size_bytes - (SELECT coalesce(
+                        sum(min(part_size_bytes, size_bytes - (number - 1) * part_size_bytes)), 0)
+                      FROM upload_part WHERE upload_part.upload = upload.id)), 0)
+                    FROM upload WHERE progress NOT IN ('verified', 'completed') AND target IN (\(names))
                     """,
                 arguments: arguments) ?? 0
         return status

@@ -16,6 +16,8 @@ import EvidenceModel
 /// Invariants, asserted by `check`:
 /// - a step that changes the target is preceded by the journal's word for it, in the same list of actions;
 /// - a part is never in flight twice, never sent when the target has acknowledged it;
+/// - nothing follows on an upload that the target lost until every answer about its parts has come: a directory names
+///   the next upload as it named that one, so that a late answer could not be told from one about the next;
 /// - completion is asked for only when every part is acknowledged and none is in flight;
 /// - `verified` follows only from an inspection after completion whose verdict was `matches`.
 package struct UploadMachine: Sendable {
@@ -74,6 +76,8 @@ package struct UploadMachine: Sendable {
     private(set) var inFlight: Set<Int> = []
     private var comparing: Set<Int> = []
     private var pending: [Int] = []
+    /// Answers that are still to come about parts of an upload that the target lost.
+    private var strays = 0
     /// Failures in a row, over all steps; any progress ends the row.
     private var failures = 0
     private var isBackingOff = false
@@ -146,8 +150,11 @@ package struct UploadMachine: Sendable {
         let layout = plan.content.layout
         var known: [Int: String] = [:]
         var doubtful: [ListedPart] = []
+        var seen: Set<Int> = []
         for part in parts where part.number >= 1 && part.number <= layout.count {
-            guard part.size == layout.span(ofPart: part.number).length else { continue }
+            guard part.size == layout.span(ofPart: part.number).length, seen.insert(part.number).inserted else {
+                continue
+            }
             if acknowledged[part.number] == part.tag { known[part.number] = part.tag } else { doubtful.append(part) }
         }
         let forgotten = acknowledged.keys.filter { known[$0] == nil }.sorted()
@@ -161,7 +168,7 @@ package struct UploadMachine: Sendable {
 
     /// A listed part that the journal did not know was compared with the station's bytes.
     package mutating func partCompared(token: String, _ part: ListedPart, isSame: Bool) -> [Action] {
-        guard phase == .sending(token: token) else { return [] }
+        guard phase == .sending(token: token) else { return strayed() }
         comparing.remove(part.number)
         guard isSame else {
             pending.append(part.number)
@@ -172,7 +179,7 @@ package struct UploadMachine: Sendable {
 
     package mutating func partAcknowledged(token: String, _ number: Int, tag: String) -> [Action] {
         // An answer about an upload that was given up meanwhile says nothing about the one that took its place.
-        guard phase == .sending(token: token) else { return [] }
+        guard phase == .sending(token: token) else { return strayed() }
         progressed()
         inFlight.remove(number)
         acknowledged[number] = tag
@@ -206,7 +213,9 @@ package struct UploadMachine: Sendable {
     ///
     /// - Parameter jitter: 0 to 1, drawn by the caller.
     package mutating func failed(_ step: Step, _ failure: TargetFailure, jitter: Double) -> [Action] {
-        if phase == .ended || isStale(step) { return [] }
+        if case .abort = step { return [] }
+        if isStray(step) { return strayed() }
+        if phase == .ended { return [] }
         giveBack(step)
         switch failure.consequence {
         case .retry: return retry(step, failure, jitter)
@@ -222,9 +231,7 @@ package struct UploadMachine: Sendable {
     package mutating func retryDue() -> [Action] {
         isBackingOff = false
         if case .sending = phase { return fillWindow() }
-        guard let step = interruptedStep else { return [] }
-        interruptedStep = nil
-        return [.perform(step)]
+        return resume()
     }
 
     // MARK: Decisions
@@ -282,12 +289,23 @@ package struct UploadMachine: Sendable {
     private mutating func progressed() { failures = 0 }
 
     /// Whether an answer is about an upload that was given up meanwhile.
-    private func isStale(_ step: Step) -> Bool {
+    private func isStray(_ step: Step) -> Bool {
         switch step {
         case .send(let token, _), .compare(let token, _): phase != .sending(token: token)
-        case .abort: true
-        case .putWhole, .create, .find, .list, .complete, .inspect: false
+        case .putWhole, .create, .find, .list, .complete, .inspect, .abort: false
         }
+    }
+
+    /// An answer about a part of an upload that was given up has come.
+    private mutating func strayed() -> [Action] {
+        strays = max(0, strays - 1)
+        return isBackingOff ? [] : resume()
+    }
+
+    private mutating func resume() -> [Action] {
+        guard phase != .ended, strays == 0, let step = interruptedStep else { return [] }
+        interruptedStep = nil
+        return [.perform(step)]
     }
 
     private mutating func giveBack(_ step: Step) {
@@ -332,8 +350,9 @@ package struct UploadMachine: Sendable {
     private mutating func uploadLost(_ step: Step, _ failure: TargetFailure, _ jitter: Double) -> [Action] {
         switch step {
         case .complete, .list, .send, .compare:
-            // An upload is unknown also after it was completed: look first. Answers about other parts, which may still
-            // be on their way, no longer count.
+            // An upload is unknown also after it was completed: look first, when the other parts' answers, which no
+            // longer count, have come.
+            strays = inFlight.count + comparing.count
             inFlight = []
             comparing = []
             pending = []

@@ -84,7 +84,10 @@ struct UploadRunner: Sendable {
                 for action in actions {
                     switch action {
                     case .journal(let entry):
-                        if let failure = await write(entry, plan) { return .suspended(failure) }
+                        if let failure = await write(entry, plan) {
+                            group.cancelAll()
+                            return .suspended(failure)
+                        }
                     case .perform(let step):
                         group.addTask { await outcome(of: step, plan) }
                     case .retry(let seconds):

@@ -178,6 +178,7 @@ struct CatalogueTests {
     @Test mutating func theDockLogTellsWhatIsDocked() throws {
         let log = DockLog()
         let root = RawPath(bytes: [0x2F, 0xFF])
+        let watched = WatchedRoot(source: "docks", kind: .mount, path: root, fileSystem: "f")
         let verified = random.recording()
         let waiting = random.recording()
         for recording in [verified, waiting] { try station.insert(recording) }
@@ -187,18 +188,19 @@ struct CatalogueTests {
             bytesCollected: 5)
         try station.queue.write { database throws in
             try log.save(dock, in: database)
-            for id in [verified.id, waiting.id, verified.id] {
-                try log.add(id, source: "docks", root: root, in: database)
+            // The content of "a" is on the card twice, and "a" was seen twice.
+            for (path, id) in [("a", verified.id), ("b", waiting.id), ("copy", verified.id), ("a", verified.id)] {
+                try log.add(id, path: RawPath(path), root: watched, in: database)
             }
             try station.catalogue.setState(.verified, of: verified.id, in: database)
             dock.state = .safeToUndock
             dock.undockedAt = WallTime(millisecondsSince1970: 6)
             try log.save(dock, in: database)
         }
-        dock.filesVerified = 1
-        dock.bytesVerified = 5
+        dock.filesVerified = 2
+        dock.bytesVerified = 10
         #expect(try station.queue.read { try log.docks(in: $0) } == [dock])
-        try station.queue.write { try log.beginDocking(source: "docks", root: root, in: $0) }
+        try station.queue.write { try log.beginDocking(watched, in: $0) }
         (dock.filesVerified, dock.bytesVerified) = (0, 0)
         #expect(try station.queue.read { try log.docks(in: $0) } == [dock])
     }

@@ -1,0 +1,188 @@
+import EvidenceModel
+import GRDB
+import StationTesting
+import Testing
+
+@testable import SyncEngine
+
+@Suite("Upload journal")
+struct UploadJournalTests {
+    private let queue: DatabaseQueue
+    private let journal = UploadJournal()
+    private let noon = WallTime(millisecondsSince1970: 1_800_000_000_000)
+    private let sample = SampleRecording(seed: 1, size: 35, partSize: 10)
+    private let plan: UploadPlan
+    private let object = StoredObject(size: 35, tag: "whole", versionID: "v1")
+
+    init() throws {
+        queue = try DatabaseQueue()
+        var migrator = DatabaseMigrator()
+        UploadJournal.registerMigrations(in: &migrator)
+        try migrator.migrate(queue)
+        plan = sample.plan()
+        try insert(plan)
+    }
+
+    private func insert(_ plan: UploadPlan, after seconds: Double = 0) throws {
+        try queue.write { try journal.insert(plan, at: noon.adding(seconds: seconds), in: $0) }
+    }
+
+    private func write(_ entries: JournalEntry..., for other: UploadPlan? = nil, after seconds: Double = 0) throws {
+        try queue.write { database in
+            for entry in entries {
+                try journal.write(entry, for: other ?? plan, at: noon.adding(seconds: seconds), in: database)
+            }
+        }
+    }
+
+    private func due(
+        after seconds: Double = 0, except running: Set<String> = [], limit: Int = 10, target: String = "target"
+    ) throws -> [JournaledUpload] {
+        try queue.read {
+            try journal.due(
+                target: target, at: noon.adding(seconds: seconds), except: running, limit: limit, in: $0)
+        }
+    }
+
+    private func copy() throws -> CopyStatus? {
+        try queue.read { try journal.copies(of: plan.recording, in: $0) }.first
+    }
+
+    private func status() throws -> QueueStatus {
+        try queue.read { try journal.queue(targets: ["target", "other", "nas"], in: $0) }
+    }
+
+    private let why = TargetFailure(kind: .rejected, sentence: "no", code: "400")
+
+    @Test func everyEntryIsThereAgain() throws {
+        #expect(try due() == [JournaledUpload(plan: plan)])
+        try write(.creating)
+        #expect(try due().first?.progress == .creating)
+        try write(.opened(token: "t"), .acknowledged(part: 2, tag: "a"), .acknowledged(part: 1, tag: "b"))
+        #expect(try due() == [JournaledUpload(plan: plan, progress: .open(token: "t"), tags: [1: "b", 2: "a"])])
+        try write(.acknowledged(part: 2, tag: "c"), .forgotten(parts: [1, 4]))
+        #expect(try due().first?.tags == [2: "c"])
+        try write(.sealed)
+        #expect(try due().first?.progress == .sealed(token: "t"))
+        try write(.completed(tag: "whole"))
+        #expect(try due().first?.progress == .completed(tag: "whole"))
+        try write(.lost)
+        #expect(try due() == [JournaledUpload(plan: plan)])
+        try write(.creating, .opened(token: "u"), .sealed, .verified(object, method: "size"), after: 60)
+        #expect(try due(after: 1e6) == [])
+        let copy = try #require(try copy())
+        #expect(copy.state == .verified)
+        #expect((copy.tag, copy.versionID) == ("whole", "v1"))
+        #expect(copy.verifiedAt == noon.adding(seconds: 60))
+    }
+
+    @Test func whatAPlanSaysIsReadBack() throws {
+        let empty = SampleRecording(seed: 9, size: 0).plan(key: "a/日本語 %2F+.mp4")
+        try insert(empty, after: 1)
+        #expect(try due().map(\.plan) == [plan, empty])
+    }
+
+    @Test func oneUploadForARecordingAndTarget() throws {
+        var second = plan
+        second.upload = "00000000-0000-4000-8000-000000000000"
+        #expect(throws: DatabaseError.self) { try insert(second) }
+        second.target = "other"
+        try insert(second)
+        #expect(try due(target: "other").count == 1)
+    }
+
+    @Test func theOldestFirstButThoseThatRun() throws {
+        let others = (2...5).map { SampleRecording(seed: $0, size: 1).plan() }
+        for (index, other) in others.enumerated() { try insert(other, after: Double(-index - 1)) }
+        let order = (others.reversed() + [plan]).map(\.upload)
+        #expect(try due().map(\.plan.upload) == [order[0], order[1], order[2], order[3], order[4]])
+        #expect(try due(limit: 2).map(\.plan.upload) == [order[0], order[1]])
+        #expect(try due(except: [order[0], order[2]], limit: 2).map(\.plan.upload) == [order[1], order[3]])
+        #expect(try due(target: "other") == [])
+    }
+
+    @Test func parkedIsDueMuchLaterAndProgressEndsIt() throws {
+        try write(.creating, .opened(token: "t"), .acknowledged(part: 1, tag: "a"), .parked(why))
+        #expect(try due(after: 599) == [])
+        #expect(try due(after: 600).first?.tags == [1: "a"])
+        let first = try #require(try copy())
+        #expect(first.state == .parked)
+        #expect((first.parkedReason, first.parkedHint, first.parkedAt) == ("no", why.hint, noon))
+        // Parked again: since when stays, the next try moves.
+        try write(.forgotten(parts: [1]), .parked(TargetFailure(kind: .full, sentence: "later")), after: 600)
+        #expect(try copy()?.parkedAt == noon)
+        #expect(try copy()?.parkedReason == "later")
+        #expect(try due(after: 1199) == [])
+        try write(.acknowledged(part: 2, tag: "b"), after: 1200)
+        #expect(try copy()?.state == .uploading)
+        #expect(try copy()?.parkedReason == nil)
+        #expect(try due(after: 1200).count == 1)
+    }
+
+    @Test func parkedBecomesDueAtOnceWhenAskedFor() throws {
+        try write(.parked(why))
+        #expect(try due(after: 1) == [])
+        try queue.write { try journal.makeParkedDue(at: noon, in: $0) }
+        #expect(try due(after: 1).count == 1)
+        #expect(try copy()?.state == .parked)
+    }
+
+    @Test func theQueueIsCountedToTheByte() throws {
+        let others = (2...4).map { SampleRecording(seed: $0, size: 35, partSize: 10).plan() }
+        for other in others { try insert(other) }
+        #expect(try status() == QueueStatus(waiting: 4, bytesLeft: 140))
+        // Part 4 is the short one: 5 bytes.
+        try write(.creating, .opened(token: "t"), .acknowledged(part: 4, tag: "a"))
+        #expect(try status() == QueueStatus(waiting: 3, uploading: 1, bytesLeft: 135))
+        try write(.acknowledged(part: 1, tag: "a"), .acknowledged(part: 2, tag: "a"), .acknowledged(part: 3, tag: "a"))
+        #expect(try status().bytesLeft == 105)
+        try write(.sealed, .completed(tag: "w"))
+        #expect(try status().bytesLeft == 105)
+        try write(.verified(object, method: "m"))
+        try write(.parked(why), for: others[0])
+        #expect(try status() == QueueStatus(waiting: 2, verified: 1, parked: 1, bytesLeft: 105))
+    }
+
+    @Test func receiptsAreAddedAndTheLastIsShown() throws {
+        try write(.creating, .opened(token: "t"), .sealed, .verified(object, method: "m"))
+        var later = object
+        later.versionID = "v2"
+        try queue.write {
+            try journal.insertReceipt(later, method: "m", for: plan, at: noon.adding(seconds: 9), in: $0)
+            // The same moment twice is one receipt.
+            try journal.insertReceipt(object, method: "m", for: plan, at: noon.adding(seconds: 9), in: $0)
+        }
+        #expect(try copy()?.versionID == "v2")
+        #expect(try copy()?.verifiedAt == noon.adding(seconds: 9))
+        #expect(try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM receipt") } == 2)
+        #expect(try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM upload_part") } == 0)
+    }
+
+    @Test func copiesOfARecordingAndAllParkedOnes() throws {
+        var second = plan
+        (second.upload, second.target) = ("00000000-0000-4000-8000-000000000000", "nas")
+        try insert(second)
+        try write(.parked(why), for: second)
+        try queue.read { (database) throws in
+            #expect(try journal.copies(of: plan.recording, in: database).map(\.target) == ["nas", "target"])
+            #expect(try journal.copies(of: nil, in: database).map(\.target) == ["nas"])
+            #expect(try journal.copyStates(of: plan.recording, targets: ["nas"], in: database) == [.parked])
+            #expect(
+                try journal.copyStates(of: plan.recording, targets: ["nas", "target", "x"], in: database).count == 2)
+            #expect(try journal.uploads(of: plan.recording, target: "nas", in: database).map(\.plan) == [second])
+            #expect(try journal.uploads(of: nil, target: nil, in: database) == [])
+        }
+    }
+
+    @Test func targetsAreShownAsTheyWereSaved() throws {
+        let waiting = TargetStatus(
+            name: "a", state: "waiting", reason: "no route", hint: "check", since: noon, bytesPerSecond: 2.5,
+            clockOffsetSeconds: -3)
+        try queue.write {
+            try journal.save(TargetStatus(name: "b"), in: $0)
+            try journal.save(TargetStatus(name: "a"), in: $0)
+            try journal.save(waiting, in: $0)
+        }
+        #expect(try queue.read { try journal.targets(in: $0) } == [waiting, TargetStatus(name: "b")])
+    }
+}
