@@ -1,5 +1,4 @@
 import EvidenceModel
-import FileAccess
 import Logging
 import StationTesting
 import SyncEngine
