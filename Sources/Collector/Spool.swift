@@ -105,8 +105,8 @@ package struct Spool: Sendable {
         do throws(FileAccessError) {
             try directory.rename(partialName(id), to: finalName(id))
         } catch {
-            guard error.code == EEXIST else { throw error }
-            // Sealed before the crash that left this second copy: one id is one content.
+            // Sealed before the crash that left this second copy: one id is one content. What cannot be that stays.
+            guard error.code == EEXIST, try size(partialName(id)) == size(finalName(id)) else { throw error }
             try directory.remove(partialName(id))
         }
     }
@@ -130,6 +130,11 @@ package struct Spool: Sendable {
             // The moment between the catalogue's word and the new name.
             return try open(partialName(id))
         }
+    }
+
+    private func size(_ name: RawPath) throws(FileAccessError) -> Int64 {
+        let file = try open(name)
+        return try file.status().stamp.size
     }
 
     private func open(_ name: RawPath) throws(FileAccessError) -> OwnedDescriptor {

@@ -72,6 +72,15 @@ struct SpoolTests {
         #expect(try text(of: other) == "two")
     }
 
+    /// A crash between the catalogue's word and the end of a second copy of the same content.
+    @Test func aSecondCopyOfTheSameIsNotKept() throws {
+        try copy("one", as: id)
+        try spool.seal(id)
+        try copy("one", as: id)
+        try spool.seal(id)
+        #expect(try names(spool) == [id.text])
+    }
+
     /// A copy that could not be removed, longer than the one that follows under the same id.
     @Test func whatACrashLeftIsNoPartOfTheNextCopy() throws {
         try copy("a long text that stays behind", as: id)

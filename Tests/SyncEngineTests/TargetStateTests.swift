@@ -18,7 +18,7 @@ struct TargetMachineTests {
         #expect(target.pauseOver() == [])
         #expect(target.mayStart && target.isProbing)
         let shown = target.progressed()
-        #expect(shown == [.show])
+        #expect(shown == [.resumed, .show])
         #expect(target.state == .up && target.attempts == 0)
         #expect(target.progressed() == [])
         #expect(target.pauseOver() == [])
