@@ -82,12 +82,24 @@ struct DescriptorChannelTests {
     @Test func aSignalDoesNotEndTheWait() throws {
         let pair = try DescriptorChannel.pair()
         signal(SIGUSR2) { _ in }
+        // The threads that tests run on block signals.
+        var signals = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGUSR2)
+        pthread_sigmask(SIG_UNBLOCK, &signals, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         let waiting = pthread_self()
+        // proc(5): `<process>/task/<thread>`.
+        let status = "/proc/\(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self"))/stat"
         let number = dup(pair.near.number)
         let sender = Thread {
-            for _ in 0..<50 {
+            for _ in 0..<300 {
+                // S: it waits, and can be interrupted.
+                while (try? String(contentsOfFile: status, encoding: .utf8))?.contains(") S ") == false {
+                    sched_yield()
+                }
                 pthread_kill(waiting, SIGUSR2)
-                usleep(1000)
             }
             var byte: UInt8 = 9
             write(number, &byte, 1)
