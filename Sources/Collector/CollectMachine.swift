@@ -35,6 +35,7 @@ package struct CollectMachine: Sendable {
     private var queued: [RawPath: SettledFile] = [:]
     package private(set) var reading: SettledFile?
     package private(set) var failures: [RawPath: Failure] = [:]
+    private var isRetryAhead = false
     /// Bytes that the file which found no room needs.
     package private(set) var missingRoom: Int64?
 
@@ -99,7 +100,11 @@ package struct CollectMachine: Sendable {
         let attempts = min((failures[file.path]?.attempts ?? 0) + 1, 20)
         failures[file.path] = Failure(file: file, reason: reason, attempts: attempts)
         let ceiling = min(Self.longestRetrySeconds, Double(1 << attempts))
-        return [.retry(afterSeconds: ceiling * (0.5 + jitter / 2))] + finishReading()
+        let proceeding = finishReading()
+        // One timer for all that failed: each of its rings tries them all.
+        if isRetryAhead { return proceeding }
+        isRetryAhead = true
+        return [.retry(afterSeconds: ceiling * (0.5 + jitter / 2))] + proceeding
     }
 
     private static let longestRetrySeconds = 300.0
@@ -126,6 +131,7 @@ package struct CollectMachine: Sendable {
 
     /// Time to try what failed once more.
     package mutating func retryDue() -> [Action] {
+        isRetryAhead = false
         let waiting = failures.values.map(\.file).sorted { $0.path < $1.path }
         for file in waiting where queued[file.path] == nil && reading != file {
             order.append(file.path)
@@ -165,6 +171,7 @@ package struct CollectMachine: Sendable {
     package func check() -> [String] {
         var broken: [String] = []
         if reading != nil && missingRoom != nil { broken.append("reads without room") }
+        if !failures.isEmpty && isIdle && !isRetryAhead { broken.append("what failed is not tried again") }
         if !Set(order[next...]).isSuperset(of: queued.keys) { broken.append("a queued path has no turn") }
         let failed = failures.values.map(\.file).filter { queued[$0.path] == nil && $0 != reading }
         let left = Array(queued.values) + failed + (reading.map { [$0] } ?? [])

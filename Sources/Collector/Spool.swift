@@ -55,6 +55,12 @@ package struct Spool: Sendable {
         let sum = stamp.size.addingReportingOverflow(floorBytes)
         let needed = sum.overflow ? .max : sum.partialValue
         do throws(CollectFailure) {
+            // A damaged card can claim more than any disk has: that is not waited for, and holds up no other file.
+            guard try spooling(needed, { () throws(FileAccessError) in try directory.totalBytes() >= stamp.size })
+            else {
+                throw CollectFailure.spoolFailed(
+                    FileAccessError(call: "copy", path: file.path, code: EFBIG))
+            }
             guard try spooling(needed, { () throws(FileAccessError) in try hasFree(bytes: needed) }) else {
                 throw CollectFailure.spoolFull(bytes: needed)
             }

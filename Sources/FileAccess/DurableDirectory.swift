@@ -67,12 +67,23 @@ package struct DurableDirectory: Sendable {
         try directory.synchronize()
     }
 
+    /// Bytes of the whole file system: statvfs(3), `f_blocks`.
+    package func totalBytes() throws(FileAccessError) -> Int64 {
+        let status = try fileSystemStatus()
+        return Int64(status.f_blocks) * Int64(status.f_frsize)
+    }
+
     /// Bytes that an unprivileged writer can still put here: statvfs(3), `f_bavail`.
     package func freeBytes() throws(FileAccessError) -> Int64 {
+        let status = try fileSystemStatus()
+        return Int64(status.f_bavail) * Int64(status.f_frsize)
+    }
+
+    private func fileSystemStatus() throws(FileAccessError) -> statvfs {
         var status = statvfs()
         guard path.withCString({ statvfs($0, &status) }) == 0 else {
             throw FileAccessError(call: "statvfs", path: path, code: errno)
         }
-        return Int64(status.f_bavail) * Int64(status.f_frsize)
+        return status
     }
 }

@@ -19,15 +19,15 @@ struct CardTests {
     }
 
     /// A card with a film, a photo, many small files, and what a PC leaves on a card.
-    private func fill(_ mount: String) throws {
+    private func fill(_ mount: String) async throws {
         let folder = "\(mount)/DCIM/100INSP"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try Tool.run(
+        try await TestStation.tool(
             "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25", "-f", "lavfi",
             "-i",
             "sine=440", "-t", "3", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac",
             "\(folder)/K0001_061234_20261122093000.MP4")
-        try Tool.run(
+        try await TestStation.tool(
             "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=640x480", "-frames:v", "1",
             "-update", "1",
             "\(folder)/K0001_061234_20261122093100.JPG")
@@ -43,11 +43,11 @@ struct CardTests {
         let card = try CardImage(.fat, in: station.folder)
         defer { card.close() }
         try card.mount(at: station.folder.path.appending("media/cam"), readOnly: false)
-        try fill(card.mountPoint?.display ?? "")
-        let wanted = try station.digests(below: "media/cam/DCIM")
+        try await fill(card.mountPoint?.display ?? "")
+        let wanted = try await station.digests(below: "media/cam/DCIM")
         let (status, output, errors) = try await station.run("run", "--once")
         #expect(status == 0, "\(output)\n\(errors)")
-        let stored = try station.digests(below: "nas/recordings")
+        let stored = try await station.digests(below: "nas/recordings")
         #expect(Set(stored.keys).isSuperset(of: wanted.keys))
         #expect(stored.values.allSatisfy { $0.count == 1 })
         let film = try await station.json("recordings", "list", "--kind", "video")["recordings"]
@@ -71,8 +71,8 @@ struct CardTests {
         defer { card.close() }
         let place = station.folder.path.appending("media/cam")
         try card.mount(at: place, readOnly: false)
-        try station.writeRandom("media/cam/LONG.TS", bytes: 300 << 20, seed: 7)
-        let wanted = try station.digests(below: "media/cam")
+        try await station.writeRandom("media/cam/LONG.TS", bytes: 300 << 20)
+        let wanted = try await station.digests(below: "media/cam")
         try card.unmount()
         let agent = try station.start("run")
         defer { agent.signal(SIGKILL) }
@@ -84,7 +84,7 @@ struct CardTests {
         #expect(await agent.said("a file could not be collected") || agent.errors.contains("undocked"))
         #expect(try await station.json("recordings", "list", "--text", "LONG")["recordings"].list.isEmpty)
         // Another source is not held up.
-        try station.writeRandom("room/MEETING.WAV", bytes: 100_000, seed: 8)
+        try await station.writeRandom("room/MEETING.WAV", bytes: 100_000)
         #expect(await agent.said("MEETING.WAV"))
         let hurt = try await station.json("status")
         #expect(!hurt["docks"].list.contains { $0["source"].text == "docks" && $0["safe_to_undock"].flag == true })
@@ -94,7 +94,7 @@ struct CardTests {
         _ = try await station.status(agent) { $0["queue"]["verified"].number == 3 }
         agent.signal(SIGTERM)
         #expect(await agent.ended() == 0)
-        let stored = try station.digests(below: "nas/recordings")
+        let stored = try await station.digests(below: "nas/recordings")
         #expect(Set(stored.keys).isSuperset(of: wanted.keys))
         #expect(try FileManager.default.contentsOfDirectory(atPath: station.path("state/spool")).count == 2)
     }
@@ -105,15 +105,15 @@ struct CardTests {
         let card = try CardImage(.fat, in: station.folder)
         defer { card.close() }
         try card.mount(at: station.folder.path.appending("media/cam"), readOnly: false)
-        try station.writeRandom("media/cam/A.TS", bytes: 1_000_000, seed: 1)
+        try await station.writeRandom("media/cam/A.TS", bytes: 1_000_000)
         #expect(try await station.run("run", "--once").status == 0)
-        let before = try station.digests(below: "nas/recordings")
+        let before = try await station.digests(below: "nas/recordings")
         try card.unmount()
         // In another bay, with a copy of the file under another name.
         try card.mount(at: station.folder.path.appending("media/other"), readOnly: false)
-        try Tool.run("cp", station.path("media/other/A.TS"), station.path("media/other/B.TS"))
+        try await TestStation.tool("cp", station.path("media/other/A.TS"), station.path("media/other/B.TS"))
         #expect(try await station.run("run", "--once").status == 0)
-        #expect(try station.digests(below: "nas/recordings") == before)
+        #expect(try await station.digests(below: "nas/recordings") == before)
         let recordings = try await station.json("recordings", "list", "--text", ".TS")["recordings"]
         #expect(recordings.list.count == 1)
     }

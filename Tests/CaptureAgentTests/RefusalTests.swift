@@ -90,7 +90,7 @@ struct RefusalTests {
         try station.write("room/a.txt", "a")
         try station.write("room/b.txt", "b")
         #expect(try await station.run("run", "--once").status == 0)
-        let objects = try station.digests(below: "nas/recordings").values.flatMap(\.self).sorted()
+        let objects = try await station.digests(below: "nas/recordings").values.flatMap(\.self).sorted()
         try FileManager.default.removeItem(atPath: objects[0])
         try Data("x".utf8).write(to: URL(fileURLWithPath: objects[1]))
         let (status, output, _) = try await station.run("verify")

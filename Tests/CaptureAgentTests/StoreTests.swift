@@ -22,7 +22,7 @@ struct StoreTests {
         _ = try await world.ask("create")
         let station = try Self.makeStation(world)
         for number in 0..<4 {
-            try station.writeRandom("room/\(number).ts", bytes: 79_000_000 + number, seed: UInt64(number))
+            try await station.writeRandom("room/\(number).ts", bytes: 79_000_000 + number)
         }
         var random = SeededRandom(seed: 20_261_122)
         var kills = 0
@@ -47,7 +47,8 @@ struct StoreTests {
             }
         }
         #expect(kills >= 20)
-        #expect(try await station.run("run", "--once").status == 0)
+        let (status, output, errors) = try await station.run("run", "--once")
+        #expect(status == 0, "\(output)\n\(errors)")
         try await Self.expectWhole(world, station)
         var taken: [String: Int] = [:]
         for request in world.all where request.method == "PUT" && request.status == 200 {
@@ -59,7 +60,7 @@ struct StoreTests {
 
     /// Every file is an object, whole and once, and no upload is left open.
     private static func expectWhole(_ world: StoreWorld, _ station: TestStation) async throws {
-        let wanted = try station.digests(below: "room")
+        let wanted = try await station.digests(below: "room")
         let objects = try await world.ask("objects").list
         #expect(Set(objects.compactMap { $0[2].text }) == Set(wanted.keys))
         #expect(objects.count == wanted.count)
@@ -79,8 +80,8 @@ struct StoreTests {
                 "credentials", "[default]\naws_access_key_id = \(id)\naws_secret_access_key = \(secret)\n")
         }
         try writeKeys("wrong")
-        try station.writeRandom("room/a.ts", bytes: 20_000_000, seed: 1)
-        try station.writeRandom("room/b.ts", bytes: 2_000, seed: 2)
+        try await station.writeRandom("room/a.ts", bytes: 20_000_000)
+        try await station.writeRandom("room/b.ts", bytes: 2_000)
         let agent = try station.start("run")
         defer { agent.signal(SIGKILL) }
         let denied = try await station.status(agent) { $0["targets"][0]["reason"].text != nil }
@@ -93,7 +94,7 @@ struct StoreTests {
         _ = try await world.ask("create")
         _ = try await station.status(agent) { $0["queue"]["verified"].number == 2 }
         try world.tell("down")
-        try station.writeRandom("room/c.ts", bytes: 3_000, seed: 3)
+        try await station.writeRandom("room/c.ts", bytes: 3_000)
         let down = try await station.status(agent) { $0["targets"][0]["state"].text == "waiting" }
         #expect(down["targets"][0]["hint"].text?.contains("network") == true)
         try world.tell("up")

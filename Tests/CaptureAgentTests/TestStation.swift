@@ -54,16 +54,22 @@ final class TestStation: Sendable {
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
     }
 
-    /// Bytes that look like nothing and differ from file to file.
-    func writeRandom(_ name: String, bytes: Int, seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
-        var content = [UInt8]()
-        content.reserveCapacity(bytes + 8)
-        while content.count < bytes { withUnsafeBytes(of: random.next()) { content.append(contentsOf: $0) } }
+    /// Bytes that no other file has.
+    func writeRandom(_ name: String, bytes: Int) async throws {
         let file = path(name)
         try FileManager.default.createDirectory(
             atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-        try Data(content.prefix(bytes)).write(to: URL(fileURLWithPath: file))
+        try await Self.tool("dd", "if=/dev/urandom", "of=\(file)", "bs=1M", "iflag=count_bytes", "count=\(bytes)")
+    }
+
+    /// Runs a program of the system on a thread of its own: the few that all tests run on must not wait for it.
+    @discardableResult
+    static func tool(_ program: String, _ arguments: String...) async throws -> String {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try Tool.run(program, arguments) })
+            }
+        }
     }
 
     /// Starts `capture-agent` with `arguments` and this station's configuration.
@@ -103,8 +109,8 @@ final class TestStation: Sendable {
     }
 
     /// The files below `name` with their SHA-256, by `sha256sum`: digest to names.
-    func digests(below name: String) throws -> [String: [String]] {
-        let lines = try Tool.run("find", path(name), "-type", "f", "-exec", "sha256sum", "{}", "+")
+    func digests(below name: String) async throws -> [String: [String]] {
+        let lines = try await Self.tool("find", path(name), "-type", "f", "-exec", "sha256sum", "{}", "+")
         var digests: [String: [String]] = [:]
         for line in lines.split(separator: "\n") {
             digests[String(line.prefix(64)), default: []].append(String(line.dropFirst(66)))

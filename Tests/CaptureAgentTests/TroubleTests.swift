@@ -16,7 +16,7 @@ struct TroubleTests {
 
     @Test func aMissingTargetIsWaitedFor() async throws {
         let station = try makeStation()
-        try station.writeRandom("room/a.ts", bytes: 20_000_000, seed: 1)
+        try await station.writeRandom("room/a.ts", bytes: 20_000_000)
         let agent = try station.start("run")
         defer { agent.signal(SIGKILL) }
         #expect(await agent.said("the target is paused"))
@@ -29,12 +29,12 @@ struct TroubleTests {
         _ = try await station.status(agent) { $0["queue"]["verified"].number == 1 }
         agent.signal(SIGTERM)
         #expect(await agent.ended() == 0)
-        #expect(try station.digests(below: "nas/recordings").keys == station.digests(below: "room").keys)
+        #expect(try await station.digests(below: "nas/recordings").keys == station.digests(below: "room").keys)
     }
 
     @Test func onceSaysWhenItCannotBeDone() async throws {
         let station = try makeStation()
-        try station.writeRandom("room/a.ts", bytes: 1000, seed: 1)
+        try await station.writeRandom("room/a.ts", bytes: 1000)
         let (status, output, _) = try await station.run("run", "--once")
         #expect(status == 1)
         #expect(output.contains("is there: mount") || output.contains("mount the directory"))
@@ -59,33 +59,33 @@ struct TroubleTests {
     func aFullTargetIsWaitedFor() async throws {
         let station = try makeStation()
         _ = try station.folder.folder("nas")
-        try Tool.run("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", station.path("nas"))
-        try station.writeRandom("room/a.ts", bytes: 20 << 20, seed: 1)
+        try await TestStation.tool("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", station.path("nas"))
+        try await station.writeRandom("room/a.ts", bytes: 20 << 20)
         let agent = try station.start("run")
         defer { agent.signal(SIGKILL) }
         #expect(await agent.said("the target is paused"))
         let status = try await station.status(agent) { $0["targets"][0]["state"].text == "waiting" }
         #expect(status["targets"][0]["hint"].text?.contains("make room") == true)
-        try Tool.run("mount", "-o", "remount,size=64m", station.path("nas"))
+        try await TestStation.tool("mount", "-o", "remount,size=64m", station.path("nas"))
         _ = try await station.status(agent) { $0["queue"]["verified"].number == 1 }
         agent.signal(SIGTERM)
         #expect(await agent.ended() == 0)
-        #expect(try station.digests(below: "nas/recordings").keys == station.digests(below: "room").keys)
+        #expect(try await station.digests(below: "nas/recordings").keys == station.digests(below: "room").keys)
     }
 
     @Test(.enabled(if: geteuid() == 0, "mounting a small disk needs root"))
     func aFullSpoolIsWaitedFor() async throws {
         let station = try makeStation()
         for name in ["nas", "state"] { _ = try station.folder.folder(name) }
-        try Tool.run("mount", "-t", "tmpfs", "-o", "size=280m", "tmpfs", station.path("state"))
-        try station.writeRandom("room/a.ts", bytes: 40 << 20, seed: 1)
+        try await TestStation.tool("mount", "-t", "tmpfs", "-o", "size=280m", "tmpfs", station.path("state"))
+        try await station.writeRandom("room/a.ts", bytes: 40 << 20)
         let agent = try station.start("run")
         defer { agent.signal(SIGKILL) }
         #expect(await agent.said("the spool is full"))
         let status = try await station.status(agent) { $0["docks"][0]["state"].text == "attention" }
         #expect(status["docks"][0]["reason"].text?.contains("free to go on") == true)
         #expect(status["docks"][0]["safe_to_undock"].flag == false)
-        try Tool.run("mount", "-o", "remount,size=600m", station.path("state"))
+        try await TestStation.tool("mount", "-o", "remount,size=600m", station.path("state"))
         _ = try await station.status(agent) { $0["queue"]["verified"].number == 1 }
         agent.signal(SIGTERM)
         #expect(await agent.ended() == 0)
@@ -111,7 +111,7 @@ struct TroubleTests {
         try #require(mkfifo(station.path("room/pipe.mp4"), 0o600) == 0)
         let (status, output, errors) = try await station.run("run", "--once")
         #expect(status == 0, "\(output)\n\(errors)")
-        #expect(try station.digests(below: "nas/recordings").count == names.count)
+        #expect(try await station.digests(below: "nas/recordings").count == names.count)
         let skipped = try await station.json("status")["station"]["skipped"]
         #expect(skipped["symbolic_link"].number == 1 && skipped["not_regular"].number == 1)
         #expect(!output.contains("\u{0}") && !errors.contains("a\nb.txt"))
@@ -122,27 +122,27 @@ struct TroubleTests {
         _ = try station.folder.folder("nas")
         try station.write("room/empty.mp4", "")
         try station.write("room/playlist.mp4", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-        try station.writeRandom("room/noise.mp4", bytes: 300_000, seed: 3)
+        try await station.writeRandom("room/noise.mp4", bytes: 300_000)
         #expect(try await station.run("run", "--once").status == 0)
         let recordings = try await station.json("recordings", "list")["recordings"].list
         #expect(recordings.count == 3)
         #expect(recordings.allSatisfy { $0["state"].text == "verified" && $0["kind"].text == "unknown" })
         #expect(Set(recordings.compactMap { $0["health"].text }) == ["empty", "unreadable"])
-        #expect(try station.digests(below: "nas/recordings").count == 3)
+        #expect(try await station.digests(below: "nas/recordings").count == 3)
     }
 
     @Test func stoppingLosesNothing() async throws {
         let station = try makeStation()
         _ = try station.folder.folder("nas")
         for number in 0..<30 {
-            try station.writeRandom("room/\(number).ts", bytes: 3_000_000, seed: UInt64(number))
+            try await station.writeRandom("room/\(number).ts", bytes: 3_000_000)
         }
         let agent = try station.start("run")
         #expect(await agent.said("a copy is verified"))
         agent.signal(SIGTERM)
         #expect(await agent.ended() == 0)
         #expect(try await station.run("run", "--once").status == 0)
-        let stored = try station.digests(below: "nas/recordings")
+        let stored = try await station.digests(below: "nas/recordings")
         #expect(stored.count == 30 && stored.values.allSatisfy { $0.count == 1 })
     }
 }

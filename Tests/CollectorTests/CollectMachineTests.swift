@@ -48,6 +48,16 @@ struct CollectMachineTests {
         #expect(machine.filesSettled([file("a", version: 2)]) == [.read(file("a", version: 2))])
     }
 
+    @Test func oneTimerServesAllThatFailed() {
+        var machine = CollectMachine()
+        _ = machine.filesSettled([a, b])
+        #expect(machine.fileFailed("EIO", jitter: 1) == [.retry(afterSeconds: 2), .read(b)])
+        #expect(machine.fileFailed("EIO", jitter: 1) == [])
+        #expect(machine.retryDue() == [.read(a)])
+        #expect(machine.fileFailed("EIO", jitter: 1) == [.retry(afterSeconds: 4), .read(b)])
+        #expect(machine.fileFailed("EIO", jitter: 1) == [])
+    }
+
     @Test func aFailedFileIsTriedLaterEachTime() {
         var machine = CollectMachine()
         _ = machine.filesSettled([a, b])
