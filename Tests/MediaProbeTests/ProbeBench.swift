@@ -47,8 +47,10 @@ enum ProbeBench {
             once() { /bin/mkdir '\(folder)/once' 2>/dev/null; }
             \(script)
             """
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".draft"))
+        // Written by another process: a child that another test forks at this moment would hold this one's open file,
+        // and execve(2) refuses a program that is open for writing (ETXTBSY).
+        _ = try Footage.run("/usr/bin/install", ["-m", "700", path + ".draft", path])
         return path
     }
 
