@@ -88,7 +88,7 @@ let package = Package(
             ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting"]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
-        tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", logging]),
+        tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", "StationTesting", logging]),
         // Measures single steps (`make bench`). Here and not in a package of its own, because what it measures is
         // `package`; `docs/benchmarks.md` says why.
         .executableTarget(

@@ -8,6 +8,12 @@ extension Catalogue {
         try recordings(sql: "SELECT * FROM recording WHERE id = ?", arguments: [id.text], in: database).first
     }
 
+    package func contains(_ id: RecordingID, in database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database.cachedStatement(sql: "SELECT EXISTS(SELECT 1 FROM recording WHERE id = ?)"), arguments: [id.text]
+        ) ?? false
+    }
+
     /// The recording with this content.
     package func recording(withContent digest: ContentDigest, in database: Database) throws -> Recording? {
         try recordings(

@@ -96,6 +96,7 @@ final class TestStation: Sendable {
             environment: environment)
         _ = await program.ended()
         _ = await program.line { _ in false }
+        guard !program.output.isEmpty else { throw JSONValue.Missing(what: "a result: \(program.errors)") }
         return try JSONValue(program.output)
     }
 

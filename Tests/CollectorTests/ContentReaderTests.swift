@@ -120,7 +120,10 @@ struct ContentReaderTests {
         let card = try CardImage(.fat, in: folder)
         let mount = folder.path.appending("card")
         try card.mount(at: mount)
-        try randomBytes(6 << 20, seed: 1).write(to: URL(fileURLWithPath: mount.appending("clip.mp4").display))
+        // By another process: a child that another test starts meanwhile would keep this one's open file, and the card busy.
+        let draft = folder.path.appending("draft").display
+        try randomBytes(6 << 20, seed: 1).write(to: URL(fileURLWithPath: draft))
+        try Tool.run("cp", draft, mount.appending("clip.mp4").display)
         try card.unmount()
         try card.mount(at: mount)
         let file = try openFile(mount.appending("clip.mp4"))

@@ -3,6 +3,7 @@ import FileAccess
 import Foundation
 import Logging
 import MediaProbe
+import StationTesting
 
 /// A prober for one test, stopped after it.
 enum ProbeBench {
@@ -50,7 +51,7 @@ enum ProbeBench {
         try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".draft"))
         // Written by another process: a child that another test forks at this moment would hold this one's open file,
         // and execve(2) refuses a program that is open for writing (ETXTBSY).
-        _ = try Footage.run("/usr/bin/install", ["-m", "700", path + ".draft", path])
+        try Tool.run("install", "-m", "700", path + ".draft", path)
         return path
     }
 

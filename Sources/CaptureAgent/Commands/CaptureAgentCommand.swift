@@ -2,6 +2,11 @@ import ArgumentParser
 import EvidenceModel
 import Foundation
 import Logging
+import CustodyLedger
+import SyncEngine
+import MediaIndex
+import FileAccess
+import GRDB
 
 /// The program: parses, runs one command, and turns what went wrong into a sentence and an exit code.
 @main
@@ -20,8 +25,20 @@ enum Program {
             Terminal.standard.write(failure.text(json: isJSON))
             exit(failure.code.rawValue)
         } catch {
-            guard let exitCode = error as? ExitCode else { CaptureAgentCommand.exit(withError: error) }
-            exit(exitCode.rawValue)
+            guard let failure = localFailure(error) else { CaptureAgentCommand.exit(withError: error) }
+            Terminal.standard.write(failure.text(json: isJSON))
+            exit(failure.code.rawValue)
+        }
+    }
+
+    /// What the station's own disk or database failed with, from wherever it came.
+    private static func localFailure(_ error: any Error) -> CommandFailure? {
+        switch error {
+        case is DatabaseError, is FileAccessError, is CatalogueError, is JournalError, is LedgerError:
+            CommandFailure(
+                .inputOutput, "the station could not go on: \(error)",
+                hint: "look at the disk of the state directory; what was collected is kept")
+        default: nil
         }
     }
 }

@@ -20,7 +20,7 @@ struct DemoCommand: AsyncParsableCommand {
         let configuration = try StationFiles.configuration(named: file.path, environment: [:])
         var quiet = logger
         quiet.logLevel = .warning
-        let station = try await Station.open(configuration, logger: quiet)
+        let station = try Station.open(configuration, logger: quiet)
         defer { station.database.close() }
         let verdict = try await Agent(station: station, once: true).run()
         let reports = try await reports(StationView(station))

@@ -15,7 +15,7 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try station.configuration()
         for note in configuration.notes { logger.notice("\(note)") }
-        let station = try await Station.open(configuration, logger: logger)
+        let station = try Station.open(configuration, logger: logger)
         defer { station.database.close() }
         let verdict = try await Agent(station: station, once: once).run()
         guard once else { return }

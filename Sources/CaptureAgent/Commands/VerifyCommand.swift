@@ -48,7 +48,7 @@ struct VerifyCommand: AsyncParsableCommand {
         guard try StationView(configuration).database != nil else {
             return TargetAudit(view: try StationView(configuration), station: nil, holder: nil)
         }
-        let station = try await Station.open(configuration, logger: logger)
+        let station = try Station.open(configuration, logger: logger)
         return TargetAudit(view: StationView(station), station: station, holder: nil)
     }
 }

@@ -9,7 +9,7 @@ import MediaIndex
 struct FileCollection: Sendable {
     enum Outcome: Sendable {
         /// It is a recording now, or content that was known from elsewhere.
-        case collected(DeviceProfiles.Reading)
+        case collected(RecordingID, DeviceProfiles.Reading)
         /// It was collected from this very file before.
         case known(DeviceProfiles.Reading)
         case failed(CollectFailure)
@@ -39,12 +39,11 @@ struct FileCollection: Sendable {
             let id = RecordingID(time: Station.now(), using: &generator)
             let read = try await self.read(as: id)
             do {
-                try await catalogue(read, as: id, reading)
+                return .collected(try await catalogue(read, as: id, reading), reading)
             } catch {
                 await discard(id)
                 throw error
             }
-            return .collected(reading)
         } catch let failure as CollectFailure {
             return .failed(failure)
         } catch {
@@ -135,7 +134,11 @@ struct FileCollection: Sendable {
 
     /// Puts the recording, its sighting and the ledger's entry into the database as one fact, and then the spool's copy
     /// under its final name. The same content again is a sighting of the recording that is there.
-    private func catalogue(_ read: ReadFile, as id: RecordingID, _ reading: DeviceProfiles.Reading) async throws {
+    ///
+    /// - Returns: the recording that the file is now.
+    private func catalogue(
+        _ read: ReadFile, as id: RecordingID, _ reading: DeviceProfiles.Reading
+    ) async throws -> RecordingID {
         let now = Station.now()
         let recording = Recording(
             id: id, station: station.configuration.station.id, content: read.content, place: directPlace ?? .spool,
@@ -150,11 +153,11 @@ struct FileCollection: Sendable {
             copy = other
             outcome = try await write(recording, sighting(read.sentinel), copy: copy)
         }
-        guard isSpooled else { return }
-        switch outcome {
-        case .known(let known) where known != copy: try station.spool.discard(copy)
-        case .new, .known, .wanted: try station.spool.seal(copy)
+        let known: RecordingID = if case .known(let known) = outcome { known } else { id }
+        if isSpooled {
+            if known == copy { try station.spool.seal(copy) } else { try station.spool.discard(copy) }
         }
+        return known
     }
 
     /// - Parameter copy: whose copy the spool's partial one is.

@@ -99,11 +99,13 @@ struct RootCollector: Sendable {
     private func end(_ outcome: FileCollection.Outcome, _ state: inout RootState) async -> [CollectMachine.Action] {
         let file = state.machine.reading
         switch outcome {
-        case .collected(let reading), .known(let reading):
+        case .collected(_, let reading), .known(let reading):
             state.name(reading)
             await forget(file, state)
-            if case .collected = outcome {
-                station.logger.info("a file is collected", metadata: metadata(file))
+            if case .collected(let recording, _) = outcome {
+                // Not its name: that has the officer's number in it.
+                station.logger.info(
+                    "a file is collected", metadata: ["source": "\(root.source)", "recording.id": "\(recording)"])
                 collected()
             }
             let actions = state.machine.fileCollected()
@@ -129,8 +131,9 @@ struct RootCollector: Sendable {
         _ file: SettledFile?, _ reason: String, _ state: inout RootState
     ) async -> [CollectMachine.Action] {
         if let file {
-            let details = metadata(file).merging(["reason": "\(reason)"]) { $1 }
-            station.logger.warning("a file could not be collected", metadata: details)
+            station.logger.warning(
+                "a file could not be collected",
+                metadata: ["source": "\(root.source)", "path": "\(file.path)", "reason": "\(reason)"])
             let (docks, root, now) = (station.docks, root, Station.now())
             await write { database in
                 let uncollected = DockLog.UncollectedFile(
@@ -139,10 +142,6 @@ struct RootCollector: Sendable {
             }
         }
         return state.machine.fileFailed(reason, jitter: Double.random(in: 0...1))
-    }
-
-    private func metadata(_ file: SettledFile?) -> Logger.Metadata {
-        ["source": "\(root.source)", "path": "\(file?.path.display ?? "")"]
     }
 
     // MARK: Acting

@@ -23,7 +23,7 @@ struct Station: Sendable {
     private let lock: StationLock
 
     /// Takes the state directory's lock, opens the database, and ends what a crash interrupted.
-    static func open(_ configuration: AgentConfiguration, logger: Logger) async throws -> Station {
+    static func open(_ configuration: AgentConfiguration, logger: Logger) throws -> Station {
         let profiles = try StationFiles.deviceProfiles(configuration)
         let itemList = try StationFiles.itemList(configuration)
         let lock = try StationLock(stateDirectory: configuration.stateDirectory)
@@ -31,7 +31,7 @@ struct Station: Sendable {
         let station = Station(
             configuration: configuration, profiles: profiles, itemList: itemList, database: database,
             spool: Spool(path: configuration.spoolPath), logger: logger, lock: lock)
-        try await station.prepare()
+        try station.prepare()
         return station
     }
 
@@ -48,11 +48,12 @@ struct Station: Sendable {
         self.lock = lock
     }
 
-    private func prepare() async throws {
+    private func prepare() throws {
         let catalogue = catalogue
-        let known = try await database.read { Set(try catalogue.ids(startingWith: "", limit: .max, in: $0)) }
         do {
-            try spool.prepare(below: configuration.stateDirectory) { known.contains($0) }
+            try spool.prepare(below: configuration.stateDirectory) { id in
+                try database.blockingRead { try catalogue.contains(id, in: $0) }
+            }
         } catch {
             throw CommandFailure(
                 .inputOutput, "the spool \(spool.path.display) cannot be used: \(error)", hint: "look at its disk")

@@ -99,6 +99,11 @@ struct StationDatabase: Sendable {
         try await pool.read(body)
     }
 
+    /// Reads a consistent state, on the caller's thread: while a command begins, and nothing else goes on yet.
+    func blockingRead<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try pool.read(body)
+    }
+
     /// One transaction: all of `body`, or nothing.
     ///
     /// - Parameter durable: it has survived a power cut when this returns; else it may be undone by one, whole.

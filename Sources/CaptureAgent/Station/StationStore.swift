@@ -89,9 +89,12 @@ extension Station {
         try catalogue.setState(Self.state(of: copies), of: recording, in: database)
     }
 
-    /// Targets may have come and gone since the agent last ran.
+    /// Targets may have gone since the agent last ran: what only they kept from being verified is verified now. What a
+    /// new target asks for is planned, and shown, by `DescribeService`.
     func refreshStates(in database: Database) throws {
-        let open = try String.fetchAll(database, sql: "SELECT id FROM recording WHERE described_at_ms IS NOT NULL")
+        let open = try String.fetchAll(
+            database,
+            sql: "SELECT id FROM recording WHERE described_at_ms IS NOT NULL AND state <> 'verified'")
         for id in open.compactMap({ RecordingID($0) }) { try refreshState(of: id, in: database) }
     }
 
