@@ -18,6 +18,8 @@ final class LocalServer: Sendable {
         port = Self.port(of: listener)
         Thread { [accepted] in
             while case let descriptor = accept(listener, nil, nil), descriptor >= 0 {
+                // A program that another test starts must not keep the connection open when it is closed here.
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
                 accepted.increase()
                 Thread {
                     let connection = Connection(descriptor)

@@ -8,7 +8,7 @@ import UnixSignals
 
 /// The agent: its services, wired together by bells.
 ///
-///     WatchService ─ collected ▶ DescribeService ─ described ▶ UploadService ─ changed ▶ OnceService
+///     WatchService ─ collected ▶ DescribeService ─ described ▶ UploadService
 ///
 /// A bell says only that there may be something new; what there is stands in the database.
 struct Agent: Sendable {
@@ -22,21 +22,20 @@ struct Agent: Sendable {
         StationProcess.boundMemory()
         self.station = station
         let content = StationContent(station: station)
-        let (describeBell, onceBell) = (Bell(), Bell())
-        let board = RootBoard { onceBell.ring() }
-        let uploads = UploadService(station: station, content: content) { onceBell.ring() }
+        let describeBell = Bell()
+        let board = RootBoard()
+        let uploads = UploadService(station: station, content: content)
         let watch = WatchService(station: station, board: board) { describeBell.ring() }
         let prober = MediaProber(
             worker: try MediaProber.defaultWorkerPath(), workers: 2, logger: station.logger)
         let describe = DescribeService(station: station, content: content, prober: prober, bell: describeBell) {
             uploads.wake()
-            onceBell.ring()
         }
         var services: [any Service] = [uploads, describe, watch]
         if Terminal.standard.isInteractive { services.append(ProgressService(view: StationView(station))) }
         var configured = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         if once {
-            let service = OnceService(station: station, board: board, bell: onceBell, result: result)
+            let service = OnceService(station: station, board: board, result: result)
             configured.append(.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup))
         }
         self.services = configured

@@ -8,30 +8,20 @@ import SyncEngine
 struct OnceService: Service {
     let station: Station
     let board: RootBoard
-    let bell: Bell
     let result: OnceResult
 
-    /// Seconds between looks, whether or not the bell rang.
-    private static let lookSeconds = 0.5
+    /// Seconds between looks. What is looked at is counted in the database, which costs more than a moment's patience.
+    private static let lookSeconds = 0.2
     /// Seconds for which a target is waited for, or a file that cannot be described, while nothing else goes on.
     private static let patienceSeconds = 10.0
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {
-            try await withThrowingTaskGroup { group in
-                group.addTask {
-                    while (try? await Task.sleep(for: .seconds(Self.lookSeconds))) != nil { bell.ring() }
-                    bell.end()
-                }
-                var judge = OnceJudge(patienceSeconds: Self.patienceSeconds, settleSeconds: settleSeconds)
-                for await _ in bell.rings {
-                    guard let facts = try await facts() else { continue }
-                    if let verdict = judge.looked(facts, at: Station.now()) {
-                        result.set(verdict)
-                        break
-                    }
-                }
-                group.cancelAll()
+            var judge = OnceJudge(patienceSeconds: Self.patienceSeconds, settleSeconds: settleSeconds)
+            while (try? await Task.sleep(for: .seconds(Self.lookSeconds))) != nil {
+                guard let facts = try await facts() else { continue }
+                guard let verdict = judge.looked(facts, at: Station.now()) else { continue }
+                return result.set(verdict)
             }
         }
     }

@@ -20,26 +20,18 @@ final class RootBoard: Sendable {
     }
 
     private let state = Mutex(State())
-    private let changed: @Sendable () -> Void
-
-    init(changed: @escaping @Sendable () -> Void) {
-        self.changed = changed
-    }
 
     func update(_ root: WatchedRoot, _ condition: RootCondition) {
-        let isNews = state.withLock { $0.conditions.updateValue(condition, forKey: root) != condition }
-        if isNews { changed() }
+        state.withLock { $0.conditions[root] = condition }
     }
 
     func remove(_ root: WatchedRoot) {
         state.withLock { $0.conditions[root] = nil }
-        changed()
     }
 
     /// Every source has been looked at once: what is not on the board now is not there.
     func completeFirstLook() {
         state.withLock { $0.isComplete = true }
-        changed()
     }
 
     /// The agent is stopping: trees that end now are still docked.

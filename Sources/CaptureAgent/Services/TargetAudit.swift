@@ -106,7 +106,7 @@ struct TargetAudit: Sendable {
     private func record(_ entry: JournalEntry, _ plan: UploadPlan, differs: String?) async throws(TargetFailure) {
         guard let station else { return }
         do {
-            try await StationStore(station: station, changed: {}).write(entry, for: plan)
+            try await StationStore(station: station).write(entry, for: plan)
             guard let differs else { return }
             try await station.database.write(durable: true) { database in
                 let event = station.event(

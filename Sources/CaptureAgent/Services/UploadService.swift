@@ -14,9 +14,9 @@ struct UploadService: Service {
     /// Bytes of recordings in memory at once, over all targets: four parts of 8 MiB.
     private static let memoryBytes = 32 << 20
 
-    init(station: Station, content: StationContent, changed: @escaping @Sendable () -> Void) {
+    init(station: Station, content: StationContent) {
         let surroundings = UploadDispatcher.Surroundings(
-            source: content, store: StationStore(station: station, changed: changed),
+            source: content, store: StationStore(station: station),
             memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
             luck: { Double.random(in: 0...1) }, logger: station.logger)
         let targets = station.configuration.targets.map(ConfiguredTarget.init)

@@ -8,12 +8,9 @@ import SyncEngine
 /// Carries what the uploads come to into the database: journal, ledger and catalogue in one transaction.
 struct StationStore: UploadStore {
     private let station: Station
-    /// Told after a copy was verified or parked, or a target changed its state.
-    private let changed: @Sendable () -> Void
 
-    init(station: Station, changed: @escaping @Sendable () -> Void) {
+    init(station: Station) {
         self.station = station
-        self.changed = changed
     }
 
     func due(target: String, except running: Set<String>, limit: Int) async throws -> [JournaledUpload] {
@@ -35,7 +32,6 @@ struct StationStore: UploadStore {
             }
             if entry.changesState { try station.refreshState(of: plan.recording, in: database) }
         }
-        if entry.changesState { changed() }
     }
 
     func show(_ status: TargetStatus) async {
@@ -45,7 +41,6 @@ struct StationStore: UploadStore {
         } catch {
             station.logger.error("a target's state cannot be saved", metadata: ["error": "\(error)"])
         }
-        changed()
     }
 }
 
