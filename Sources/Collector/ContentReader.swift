@@ -1,6 +1,7 @@
 import ContentHash
 package import EvidenceModel
 package import FileAccess
+import Glibc
 
 /// Why a file could not be collected.
 package enum CollectFailure: Error, Sendable, Hashable {
@@ -68,7 +69,11 @@ package struct ContentReader: Sendable {
             if isCancelled() { throw .cancelled }
             let wanted = Int(min(Int64(Self.blockBytes), stamp.size - offset))
             let block = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
-            guard try fill(block, from: file, at: offset) else { throw .changed }
+            guard try fill(block, from: file, at: offset) else {
+                // It ends before its size: it was cut, or the medium does not give what its directory promises.
+                try requireUnchanged(file, stamp)
+                throw .unreadable(file.failure("read", code: EIO))
+            }
             whole.update(UnsafeRawBufferPointer(block))
             part.update(UnsafeRawBufferPointer(block))
             try keep(UnsafeRawBufferPointer(block), offset)
@@ -114,6 +119,6 @@ package struct ContentReader: Sendable {
     ) throws(CollectFailure) {
         let now: FileStamp
         do throws(FileAccessError) { now = try file.status().stamp } catch { throw CollectFailure(source: error) }
-        guard now == stamp else { throw .changed }
+        guard now.agrees(with: stamp) else { throw .changed }
     }
 }

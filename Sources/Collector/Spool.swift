@@ -118,8 +118,30 @@ package struct Spool: Sendable {
     }
 
     /// The partial copy of `id` becomes that of `other`, which has the same content and no copy here yet.
+    ///
+    /// A partial copy of `other` that an earlier try left is complete and of the same content: it serves as well.
     package func reassign(_ id: RecordingID, to other: RecordingID) throws(FileAccessError) {
-        try directory.rename(partialName(id), to: partialName(other))
+        do throws(FileAccessError) {
+            try directory.rename(partialName(id), to: partialName(other))
+        } catch {
+            guard error.code == EEXIST, try size(partialName(id)) == size(partialName(other)) else { throw error }
+            try directory.remove(partialName(id))
+        }
+    }
+
+    /// Whether a copy of `id` with so many bytes is there.
+    package func holds(_ id: RecordingID, size wanted: Int64) -> Bool {
+        guard let file = try? open(id), let found = try? file.status().stamp.size else { return false }
+        return found == wanted
+    }
+
+    /// A copy that is not what it should be makes room for a new one; it stays, as `<id>.damaged`.
+    package func setAside(_ id: RecordingID) throws(FileAccessError) {
+        do throws(FileAccessError) {
+            try directory.rename(finalName(id), to: RawPath(id.text + ".damaged"))
+        } catch {
+            guard error.meaning == .missing else { throw error }
+        }
     }
 
     /// Removes a partial copy whose content turned out to be there already.

@@ -160,14 +160,6 @@ package struct SettleMachine: Sendable {
     }
 }
 
-extension FileStamp {
-    /// Whether both are of one unchanged file, as far as stat(2) can tell and without the inode number.
-    fileprivate func agrees(with other: FileStamp) -> Bool {
-        size == other.size && modifiedNanoseconds == other.modifiedNanoseconds
-            && changedNanoseconds == other.changedNanoseconds && device == other.device
-    }
-}
-
 extension RawPath {
     fileprivate func isAtOrBelow(anyOf folders: Set<RawPath>) -> Bool {
         if folders.isEmpty { return false }

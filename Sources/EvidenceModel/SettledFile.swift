@@ -19,6 +19,13 @@ package struct FileStamp: Sendable, Hashable {
         self.changedNanoseconds = changedNanoseconds
     }
 
+    /// Whether nothing speaks for another content: all but the inode number, which FAT and FUSE make up anew whenever
+    /// the kernel forgets a file.
+    package func agrees(with other: FileStamp) -> Bool {
+        device == other.device && size == other.size && modifiedNanoseconds == other.modifiedNanoseconds
+            && changedNanoseconds == other.changedNanoseconds
+    }
+
     package var modifiedAt: WallTime {
         WallTime(millisecondsSince1970: modifiedNanoseconds.flooredDivision(by: 1_000_000))
     }

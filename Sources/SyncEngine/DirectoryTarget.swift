@@ -126,6 +126,9 @@ package struct DirectoryTarget: StorageTarget {
                 guard error.meaning == .missing else { throw error }
                 return nil
             }
+            // What made it may have been cut off before its name was durable.
+            try file.synchronize()
+            try synchronizeFolders(plan)
             let size = try file.status().stamp.size
             file.adviseDone(ByteSpan(offset: 0, length: size))
             let digest = try hash(file, ByteSpan(offset: 0, length: size))
@@ -167,6 +170,16 @@ package struct DirectoryTarget: StorageTarget {
         return folder
     }
 
+    /// The object's folder and every one above it, up to the root.
+    private func synchronizeFolders(_ plan: UploadPlan) throws(FileAccessError) {
+        var folder = folder(plan)
+        while folder.isAtOrBelow(root) {
+            try DurableDirectory(path: folder).synchronize()
+            if folder.components.count == root.components.count { break }
+            folder = folder.parent
+        }
+    }
+
     private func openObject(_ plan: UploadPlan) throws(FileAccessError) -> OwnedDescriptor {
         try OwnedDescriptor.open(absolute: folder(plan).appending(objectName(plan)), flags: O_RDONLY | O_NOFOLLOW)
     }
@@ -199,6 +212,15 @@ package struct DirectoryTarget: StorageTarget {
         return result
     }
 
+    private func mediumKind(_ code: Int32) -> TargetFailure.Kind {
+        switch code {
+        case EEXIST: .uploadUnknown
+        // The file system cannot hold such a file, now or ever (FAT: 4 GiB; names).
+        case EFBIG, ENAMETOOLONG, EINVAL: .rejected
+        default: .serverFault
+        }
+    }
+
     private func failure(_ error: FileAccessError, _ tried: String) -> TargetFailure {
         let kind: TargetFailure.Kind =
             switch error.meaning {
@@ -208,7 +230,7 @@ package struct DirectoryTarget: StorageTarget {
             case .missing where error.path == root: .misconfigured
             // The partial file is not there, or its place is taken.
             case .missing: .uploadUnknown
-            case .medium: error.code == EEXIST ? .uploadUnknown : .serverFault
+            case .medium: mediumKind(error.code)
             }
         return TargetFailure(kind: kind, sentence: "\(tried) in \(root.display): \(error)")
     }

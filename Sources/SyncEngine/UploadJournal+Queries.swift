@@ -60,7 +60,9 @@ extension UploadJournal {
             database.cachedStatement(
                 sql: """
                     SELECT * FROM upload WHERE target = ? AND progress <> 'verified'
-                      AND (next_try_ms IS NULL OR next_try_ms <= ?) ORDER BY planned_at_ms, id LIMIT ?
+                      AND (next_try_ms IS NULL OR next_try_ms <= ?)
+                      -- What reading back has found, asking for size and tag must not forgive.
+                      AND parked_code IS NOT 'read_back' ORDER BY planned_at_ms, id LIMIT ?
                     """),
             arguments: [target, time.millisecondsSince1970, running.count + limit])
         return try rows.filter { !running.contains($0["id"]) }.prefix(limit).map { try journaled($0, in: database) }
@@ -200,6 +202,12 @@ extension UploadJournal {
     /// As many question marks as there are names, and the names.
     private static func list(_ names: [String]) -> (marks: String, arguments: StatementArguments) {
         (names.map { _ in "?" }.joined(separator: ", "), StatementArguments(names))
+    }
+
+    /// The code of what the copy is parked for, where it is.
+    package func parkedCode(of upload: String, in database: Database) throws -> String? {
+        try String.fetchOne(
+            database.cachedStatement(sql: "SELECT parked_code FROM upload WHERE id = ?"), arguments: [upload])
     }
 
     /// Why the copy is parked, where it is.

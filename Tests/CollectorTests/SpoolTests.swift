@@ -63,13 +63,13 @@ struct SpoolTests {
 
     @Test func nothingTakesAnothersPlace() throws {
         try copy("one", as: id)
-        try copy("two", as: other)
+        try copy("another", as: other)
         #expect(throws: FileAccessError.self) { try spool.reassign(id, to: other) }
         try spool.seal(id)
         try copy("three", as: id)
         #expect(throws: FileAccessError.self) { try spool.seal(id) }
         #expect(try text(of: id) == "one")
-        #expect(try text(of: other) == "two")
+        #expect(try text(of: other) == "another")
     }
 
     /// A crash between the catalogue's word and the end of a second copy of the same content.
@@ -152,7 +152,11 @@ struct SpoolTests {
         let small = Spool(path: mount.appending("spool"), floorBytes: 1 << 20)
         try small.prepare(below: mount) { _ in false }
         let ballast = mount.appending("ballast").display
-        try randomBytes(3 << 20, seed: 2).write(to: URL(fileURLWithPath: ballast))
+        // By another process: a child that another test starts meanwhile would keep this one's open file, and its room.
+        @Sendable func fill(mebibytes: Int) throws {
+            try Tool.run("dd", "if=/dev/zero", "of=\(ballast)", "bs=1M", "count=\(mebibytes)")
+        }
+        try fill(mebibytes: 3)
         let data = randomBytes(5 << 20, seed: 3)
         let path = folder.path.appending("clip")
         try data.write(to: URL(fileURLWithPath: path.display))
@@ -167,7 +171,7 @@ struct SpoolTests {
         #expect(throws: full) {
             // Somebody else fills the disk while the copy is made.
             let thief = ContentReader(progress: { offset in
-                if offset == 1 << 20 { try? randomBytes(6 << 20, seed: 4).write(to: URL(fileURLWithPath: ballast)) }
+                if offset == 1 << 20 { try? fill(mebibytes: 6) }
             })
             _ = try small.copy(file, stamp: stamp, as: id, with: thief)
         }

@@ -19,7 +19,7 @@ struct RunCommand: AsyncParsableCommand {
         defer { station.database.close() }
         let verdict = try await Agent(station: station, once: once).run()
         guard once else { return }
-        let report = try await StatusReport.make(StationView(station), agent: nil, at: Station.now())
+        let report = try await StatusReport.make(StationView(station), agent: nil, isWatched: true, at: Station.now())
         try output.print(report.json(), report.page)
         if verdict != .verified { throw ExitCode(CommandFailure.Code.attention.rawValue) }
     }
@@ -35,7 +35,8 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try station.configuration()
         let holder = StationLock.holder(stateDirectory: configuration.stateDirectory)
-        let report = try await StatusReport.make(StationView(configuration), agent: holder, at: Station.now())
+        let report = try await StatusReport.make(
+            StationView(configuration), agent: holder, isWatched: holder != nil, at: Station.now())
         try output.print(report.json(), report.page)
     }
 }

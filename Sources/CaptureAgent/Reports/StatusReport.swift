@@ -75,25 +75,32 @@ struct StatusReport: Encodable {
         return try String(decoding: encoder.encode(self), as: UTF8.self)
     }
 
-    /// - Parameter agent: process id of the running agent.
-    static func make(_ view: StationView, agent: String?, at now: WallTime) async throws -> StatusReport {
+    /// - Parameters:
+    ///   - agent: process id of the running agent.
+    ///   - isWatched: somebody watches the docks at this moment; else nothing is called safe, since nobody knows what is
+    ///     docked now.
+    static func make(
+        _ view: StationView, agent: String?, isWatched: Bool, at now: WallTime
+    ) async throws -> StatusReport {
         let station = view.configuration.station
         let empty = StatusReport(station: StationRow(id: station.id, name: station.name, agent: agent))
         guard let database = view.database else { return empty }
         return try await database.read { database in
             var report = empty
-            try report.fill(view, at: now, in: database)
+            try report.fill(view, isWatched: isWatched, at: now, in: database)
             return report
         }
     }
 
-    private mutating func fill(_ view: StationView, at now: WallTime, in database: Database) throws {
+    private mutating func fill(
+        _ view: StationView, isWatched: Bool, at now: WallTime, in database: Database
+    ) throws {
         let configuration = view.configuration
         let zone = configuration.station.zone
         let counts = try view.catalogue.counts(in: database)
         station.recordings = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
         station.skipped = try view.docks.skippedCounts(in: database)
-        docks = try view.docks.docks(in: database).map { Self.row($0, configuration) }
+        docks = try view.docks.docks(in: database).map { Self.row($0, configuration, isWatched: isWatched) }
         let known = try view.journal.targets(in: database)
         targets = configuration.targetNames.map { name in
             let status = known.first { $0.name == name } ?? TargetStatus(name: name)
@@ -144,11 +151,11 @@ struct StatusReport: Encodable {
         }
     }
 
-    private static func row(_ dock: Dock, _ configuration: AgentConfiguration) -> DockRow {
+    private static func row(_ dock: Dock, _ configuration: AgentConfiguration, isWatched: Bool) -> DockRow {
         let source = configuration.source(dock.source)
         let isCollected = dock.state == .uploading && dock.filesCollected >= dock.filesTotal
         // What is in the spool is durable on the station; what is uploaded from where it lies is safe at the targets only.
-        let isSafe = isCollected && (source?.collect == .spool || dock.filesVerified >= dock.filesTotal)
+        let isSafe = isWatched && isCollected && (source?.collect == .spool || dock.filesVerified >= dock.filesTotal)
         let state: DockState = isSafe ? .safeToUndock : dock.state
         return DockRow(
             source: dock.source, device: dock.device, officer: dock.officer, state: state.rawValue,

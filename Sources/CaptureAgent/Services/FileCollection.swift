@@ -73,12 +73,13 @@ struct FileCollection: Sendable {
             }
         }
         let sighting = sighting(sentinel)
-        let isSpooled = isSpooled
+        let (isSpooled, spool) = (isSpooled, station.spool)
         return try await station.database.read { database in
             guard let known = try catalogue.recording(seenAt: sighting, in: database) else { return nil }
             // A source that was collected in place and is now copied: the copy is still to be made.
-            if isSpooled, try catalogue.recording(known, in: database)?.place != .spool { return nil }
-            return known
+            guard isSpooled, let recording = try catalogue.recording(known, in: database) else { return known }
+            // Nor is a copy that was lost from the spool and is still needed.
+            return recording.place == .spool && spool.holds(known, size: recording.content.size) ? known : nil
         }
     }
 
@@ -150,6 +151,7 @@ struct FileCollection: Sendable {
         var outcome = try await write(recording, sighting(read.sentinel), copy: copy)
         while case .wanted(let other) = outcome {
             try station.spool.reassign(copy, to: other)
+            try station.spool.setAside(other)
             copy = other
             outcome = try await write(recording, sighting(read.sentinel), copy: copy)
         }
@@ -168,7 +170,8 @@ struct FileCollection: Sendable {
         return try await station.database.write(durable: true) { database in
             let known = try station.catalogue.recording(withContent: recording.content.digest, in: database)
             if let known {
-                if isSpooled && known.place != .spool && known.id != copy { return .wanted(by: known.id) }
+                let isHeld = known.place == .spool && station.spool.holds(known.id, size: known.content.size)
+                if isSpooled && !isHeld && known.id != copy { return .wanted(by: known.id) }
                 try station.catalogue.setPlace(place ?? .spool, of: known.id, in: database)
             } else {
                 try station.catalogue.insert(recording, in: database)

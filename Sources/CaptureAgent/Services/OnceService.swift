@@ -42,7 +42,10 @@ struct OnceService: Service {
                 runnable: open.filter { !waitingTargets.contains($0.key) }.values.reduce(0, +),
                 held: open.filter { waitingTargets.contains($0.key) }.values.reduce(0, +),
                 unverified: try station.catalogue.counts(in: database).filter { $0.key != .verified }.values
-                    .reduce(0, +))
+                    .reduce(0, +),
+                bytesLeft: try station.journal.queue(
+                    targets: station.configuration.targetNames, in: database
+                ).bytesLeft)
         }
     }
 }
@@ -59,12 +62,16 @@ struct OnceJudge: Sendable {
         var held: Int
         /// Recordings that are not verified on every target.
         var unverified: Int
+        /// Bytes that no target has acknowledged yet.
+        var bytesLeft: Int64 = 0
     }
 
     enum Verdict: Sendable, Hashable {
         case verified
         case needsAttention
     }
+
+    private static let longestStandstillSeconds = 300.0
 
     private let patienceSeconds: Double
     private let settleSeconds: Double
@@ -79,7 +86,11 @@ struct OnceJudge: Sendable {
     mutating func looked(_ facts: Facts, at time: WallTime) -> Verdict? {
         let since = last.flatMap { $0.facts == facts ? $0.since : nil } ?? time
         last = (facts, since)
-        if facts.conditions.contains(.working) || facts.runnable > 0 { return nil }
+        if facts.conditions.contains(.working) { return nil }
+        if facts.runnable > 0 {
+            // Something that is tried again and again without a byte or an answer: a person must look.
+            return time.seconds(since: since) >= Self.longestStandstillSeconds ? .needsAttention : nil
+        }
         let isSettled = facts.conditions.allSatisfy { $0 == .quiet }
         if isSettled && facts.undescribed == 0 && facts.unverified == 0 { return .verified }
         let isWaiting = facts.held > 0 || facts.undescribed > 0

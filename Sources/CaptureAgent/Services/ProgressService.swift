@@ -12,7 +12,8 @@ struct ProgressService: Service {
         await cancelWhenGracefulShutdown {
             let agent = String(getpid())
             while (try? await Task.sleep(for: .seconds(Self.lookSeconds))) != nil {
-                guard let report = try? await StatusReport.make(view, agent: agent, at: Station.now()) else { continue }
+                guard let report = try? await StatusReport.make(view, agent: agent, isWatched: true, at: Station.now())
+                else { continue }
                 Terminal.standard.show(progress: report.progressLine)
             }
         }

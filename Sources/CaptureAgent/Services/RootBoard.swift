@@ -22,11 +22,23 @@ final class RootBoard: Sendable {
     private let state = Mutex(State())
 
     func update(_ root: WatchedRoot, _ condition: RootCondition) {
-        state.withLock { $0.conditions[root] = condition }
+        state.withLock { state in
+            for other in state.conditions.keys where other != root && other.path == root.path {
+                state.conditions[other] = nil
+            }
+            state.conditions[root] = condition
+        }
     }
 
+    /// The tree is watched no more. One that went before all of it was collected is remembered, until something is
+    /// docked at the same place.
     func remove(_ root: WatchedRoot) {
-        state.withLock { $0.conditions[root] = nil }
+        state.withLock { state in
+            guard let last = state.conditions.removeValue(forKey: root), last != .quiet, !state.isStopping else {
+                return
+            }
+            state.conditions[root] = .attention("\(root.path.display) went before all of it was collected")
+        }
     }
 
     /// Every source has been looked at once: what is not on the board now is not there.

@@ -101,7 +101,7 @@ struct RootCollector: Sendable {
         switch outcome {
         case .collected(_, let reading), .known(let reading):
             state.name(reading)
-            await forget(file, state)
+            await forget(file, &state)
             if case .collected(let recording, _) = outcome {
                 // Not its name: that has the officer's number in it.
                 station.logger.info(
@@ -111,8 +111,15 @@ struct RootCollector: Sendable {
             let actions = state.machine.fileCollected()
             if source.collect == .direct && state.machine.isIdle { await retryParked() }
             return actions
-        case .failed(.changed), .failed(.vanished):
-            await forget(file, state)
+        case .failed(.changed):
+            // If it really has, it settles anew and takes this one's place; until then it is not collected.
+            return await failed(file, "it changed while it was read", &state)
+        case .failed(.vanished):
+            // Believed at the second look: a card that answers badly is not an empty card.
+            guard let file, state.machine.failures[file.path]?.reason == Self.vanished else {
+                return await failed(file, Self.vanished, &state)
+            }
+            await forget(file, &state)
             return state.machine.fileChanged()
         case .failed(.cancelled): return []
         case .failed(.spoolFull(let bytes)):
@@ -127,10 +134,13 @@ struct RootCollector: Sendable {
         }
     }
 
+    private static let vanished = "it is not there any more"
+
     private func failed(
         _ file: SettledFile?, _ reason: String, _ state: inout RootState
     ) async -> [CollectMachine.Action] {
         if let file {
+            state.reportedFailures.insert(file.path)
             station.logger.warning(
                 "a file could not be collected",
                 metadata: ["source": "\(root.source)", "path": "\(file.path)", "reason": "\(reason)"])
@@ -222,8 +232,8 @@ struct RootCollector: Sendable {
     }
 
     /// A file that failed before is no longer a failure.
-    private func forget(_ file: SettledFile?, _ state: RootState) async {
-        guard let file, state.machine.failures[file.path] != nil else { return }
+    private func forget(_ file: SettledFile?, _ state: inout RootState) async {
+        guard let file, state.reportedFailures.remove(file.path) != nil else { return }
         let (docks, root) = (station.docks, root)
         await write {
             try docks.removeUncollected(

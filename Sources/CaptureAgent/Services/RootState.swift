@@ -9,6 +9,8 @@ struct RootState: Sendable {
     private let root: WatchedRoot
     private let dockedAt: WallTime
     var machine = CollectMachine()
+    /// Paths that the catalogue shows as not collected.
+    var reportedFailures: Set<RawPath> = []
     private var trouble: String?
     private var scan: ScanSummary?
     private var device: String?

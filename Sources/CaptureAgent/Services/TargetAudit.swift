@@ -75,18 +75,37 @@ struct TargetAudit: Sendable {
                 return finding(.missing, "the object is not there")
             }
             var verdict = target.verdict(plan, object: object, tag: tag)
-            if isDeep, case .matches = verdict { verdict = try await readBack(plan, target) }
+            var code = ""
+            let isReadBack = try await wasFoundToDiffer(plan)
+            if case .matches = verdict, isDeep || isReadBack {
+                verdict = try await readBack(plan, target)
+                code = Self.readBackCode
+            }
             switch verdict {
             case .matches(let method):
                 try await record(.verified(object, method: method), plan, differs: nil)
                 return finding(.matches, method)
             case .differs(let differences):
                 let sentence = differences.joined(separator: "; ")
-                try await record(.parked(TargetFailure(kind: .differs, sentence: sentence)), plan, differs: nil)
+                try await record(
+                    .parked(TargetFailure(kind: .differs, sentence: sentence, code: code)), plan, differs: nil)
                 return finding(.differs, sentence)
             }
         } catch {
             return finding(.unanswered, error.sentence)
+        }
+    }
+
+    /// `UploadJournal.due` leaves copies alone that are parked with it: only reading back can clear them.
+    private static let readBackCode = "read_back"
+
+    private func wasFoundToDiffer(_ plan: UploadPlan) async throws(TargetFailure) -> Bool {
+        guard let database = view.database else { return false }
+        let journal = view.journal
+        do {
+            return try await database.read { try journal.parkedCode(of: plan.upload, in: $0) } == Self.readBackCode
+        } catch {
+            throw TargetFailure(kind: .stationFault, sentence: "the journal cannot be read: \(error)")
         }
     }
 
