@@ -155,14 +155,15 @@ extension UploadJournal {
         ).compactMap { targets.contains($0[0]) ? CopyState(rawValue: $0[1]) : nil }
     }
 
-    /// How many uploads to each target are neither verified nor parked.
-    package func openUploads(in database: Database) throws -> [String: Int] {
+    /// How many uploads to each target can be worked on at `time`: not verified, and not parked until later.
+    package func openUploads(at time: WallTime, in database: Database) throws -> [String: Int] {
         let rows = try Row.fetchAll(
             database,
             sql: """
-                SELECT target, count(*) FROM upload WHERE progress <> 'verified' AND parked_reason IS NULL
-                GROUP BY target
-                """)
+                SELECT target, count(*) FROM upload WHERE progress <> 'verified'
+                  AND (next_try_ms IS NULL OR next_try_ms <= ?) AND parked_code IS NOT 'read_back' GROUP BY target
+                """,
+            arguments: [time.millisecondsSince1970])
         return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: +)
     }
 

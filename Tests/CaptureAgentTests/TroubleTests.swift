@@ -131,6 +131,32 @@ struct TroubleTests {
         #expect(try await station.digests(below: "nas/recordings").count == 3)
     }
 
+    @Test func aCopyLostFromTheSpoolIsMadeAgain() async throws {
+        let station = try makeStation()
+        try await station.writeRandom("room/a.ts", bytes: 20_000_000)
+        #expect(try await station.run("run", "--once").status == 1, "there is no target yet")
+        let spool = station.path("state/spool")
+        for name in try FileManager.default.contentsOfDirectory(atPath: spool) {
+            #expect(truncate("\(spool)/\(name)", 5) == 0)
+        }
+        _ = try station.folder.folder("nas")
+        let (status, output, errors) = try await station.run("run", "--once")
+        #expect(status == 0, "\(output)\n\(errors)")
+        #expect(try await station.digests(below: "nas/recordings").keys == station.digests(below: "room").keys)
+        // The damaged copy is kept beside the new one.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: spool).count == 2)
+    }
+
+    @Test func nothingIsCalledSafeWhenNobodyWatches() async throws {
+        let station = try makeStation()
+        _ = try station.folder.folder("nas")
+        try await station.writeRandom("room/a.ts", bytes: 1000)
+        let (status, output, _) = try await station.run("run", "--once", "--json")
+        #expect(status == 0)
+        #expect(try JSONValue(output)["docks"][0]["safe_to_undock"].flag == true)
+        #expect(try await station.json("status")["docks"][0]["safe_to_undock"].flag == false)
+    }
+
     @Test func stoppingLosesNothing() async throws {
         let station = try makeStation()
         _ = try station.folder.folder("nas")

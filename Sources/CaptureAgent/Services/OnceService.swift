@@ -34,7 +34,7 @@ struct OnceService: Service {
         return try await station.database.read { database in
             let waitingTargets = Set(
                 try station.journal.targets(in: database).filter { $0.state == "waiting" }.map(\.name))
-            let open = try station.journal.openUploads(in: database)
+            let open = try station.journal.openUploads(at: Station.now(), in: database)
                 .filter { station.configuration.targetNames.contains($0.key) }
             return OnceJudge.Facts(
                 conditions: conditions,

@@ -109,7 +109,7 @@ struct RootCollector: Sendable {
                 collected()
             }
             let actions = state.machine.fileCollected()
-            if source.collect == .direct && state.machine.isIdle { await retryParked() }
+            if state.machine.isIdle { await retryParked() }
             return actions
         case .failed(.changed):
             // If it really has, it settles anew and takes this one's place; until then it is not collected.
@@ -216,7 +216,7 @@ struct RootCollector: Sendable {
         station.logger.info("a device was undocked", metadata: ["source": "\(root.source)", "path": "\(root.path)"])
     }
 
-    /// What lies on this device is known to lie here now: copies that waited for it can go on.
+    /// What lies on this device is collected, or known to lie here: copies that waited for its bytes can go on.
     private func retryParked() async {
         let (journal, now) = (station.journal, Station.now())
         await write { try journal.makeParkedDue(at: now, in: $0) }
