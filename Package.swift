@@ -50,8 +50,8 @@ let package = Package(
         module("LocatedYAML", ["Yams"]),
 
         // What the agent is made of, in the order in which a recording meets them.
-        module("DockWatch", ["EvidenceModel", "FileAccess", logging]),
-        module("Collector", ["EvidenceModel", "FileAccess", "ContentHash", logging]),
+        module("DockWatch", ["EvidenceModel", "FileAccess"]),
+        module("Collector", ["EvidenceModel", "FileAccess", "ContentHash"]),
         module("MediaProbe", ["CLinux", "EvidenceModel", "FileAccess", logging]),
         .executableTarget(
             // The only process that links libavformat; MediaProbe is the agent's side of it.
@@ -82,7 +82,7 @@ let package = Package(
         tests(of: "CustodyLedger", ["ContentHash", "EvidenceModel", "StationTesting", grdb]),
         tests(of: "MediaIndex", ["EvidenceModel", "LocatedYAML", "StationTesting", grdb]),
         tests(of: "Collector", ["ContentHash", "EvidenceModel", "FileAccess", "StationTesting"]),
-        tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting", logging]),
+        tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting"]),
         tests(
             of: "CaptureAgent",
             ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting"]),

@@ -22,6 +22,20 @@ package struct ContentDigest: Sendable, Hashable {
     package var hex: String { Hexadecimal.encode(bytes) }
 }
 
+extension ContentDigest {
+    /// The bytes of all, one digest behind the other: how tables hold the digests of parts.
+    package static func joined(_ digests: [ContentDigest]) -> [UInt8] { digests.flatMap(\.bytes) }
+
+    /// The digests that `joined` wrote; nothing when the bytes are no whole number of them.
+    package static func list(joined: some Sequence<UInt8>) -> [ContentDigest]? {
+        let bytes = [UInt8](joined)
+        guard bytes.count.isMultiple(of: byteCount) else { return nil }
+        return stride(from: 0, to: bytes.count, by: byteCount).compactMap {
+            ContentDigest(bytes: bytes[$0..<$0 + byteCount])
+        }
+    }
+}
+
 extension ContentDigest: CustomStringConvertible {
     package var description: String { hex }
 }

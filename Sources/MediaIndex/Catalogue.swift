@@ -22,7 +22,7 @@ package struct Catalogue: Sendable {
                 """
         ).execute(arguments: [
             recording.id.text, recording.station, Data(recording.content.digest.bytes), recording.content.size,
-            recording.content.layout.partSize, DigestList.encode(recording.content.partDigests),
+            recording.content.layout.partSize, Data(ContentDigest.joined(recording.content.partDigests)),
             direct == nil ? "spool" : "direct", direct?.root, direct?.fileSystem, recording.fileName.databaseBytes,
             recording.source, recording.sourcePath.databaseBytes, recording.sourcePath.display, recording.device,
             recording.officer, recording.startedAt?.millisecondsSince1970, recording.startedAtBasis.rawValue,

@@ -35,7 +35,7 @@ enum RecordingRow {
 
     static func content(_ row: Row) -> StoredContent? {
         let layout = PartLayout(size: row["size_bytes"], partSize: row["part_size_bytes"])
-        guard let parts = DigestList.decode(row["part_sha256"] as Data), parts.count == layout.count,
+        guard let parts = ContentDigest.list(joined: row["part_sha256"] as Data), parts.count == layout.count,
             let digest = ContentDigest(bytes: row["sha256"] as Data)
         else { return nil }
         return StoredContent(layout: layout, digest: digest, partDigests: parts)
@@ -82,19 +82,6 @@ enum RecordingRow {
             throw CatalogueError(table: "recording", row: row, problem: "\(column) is \"\(text)\"")
         }
         return value
-    }
-}
-
-/// Digests one behind the other.
-enum DigestList {
-    static func encode(_ digests: [ContentDigest]) -> Data { Data(digests.flatMap(\.bytes)) }
-
-    static func decode(_ data: Data) -> [ContentDigest]? {
-        let bytes = [UInt8](data)
-        guard bytes.count.isMultiple(of: ContentDigest.byteCount) else { return nil }
-        return stride(from: 0, to: bytes.count, by: ContentDigest.byteCount).compactMap {
-            ContentDigest(bytes: bytes[$0..<$0 + ContentDigest.byteCount])
-        }
     }
 }
 

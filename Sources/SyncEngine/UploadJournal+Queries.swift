@@ -102,11 +102,8 @@ extension UploadJournal {
 
     private func plan(_ row: Row) -> UploadPlan? {
         let layout = PartLayout(size: row["size_bytes"], partSize: row["part_size_bytes"])
-        let bytes = [UInt8](row["part_sha256"] as Data)
-        let parts = stride(from: 0, to: bytes.count, by: ContentDigest.byteCount).compactMap {
-            ContentDigest(bytes: bytes[$0..<$0 + ContentDigest.byteCount])
-        }
-        guard parts.count == layout.count, let recording = RecordingID(row["recording"]),
+        guard let parts = ContentDigest.list(joined: row["part_sha256"] as Data), parts.count == layout.count,
+            let recording = RecordingID(row["recording"]),
             let digest = ContentDigest(bytes: row["sha256"] as Data)
         else { return nil }
         return UploadPlan(

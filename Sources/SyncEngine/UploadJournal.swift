@@ -70,7 +70,7 @@ package struct UploadJournal: Sendable {
                 """
         ).execute(arguments: [
             plan.upload, plan.recording.text, plan.target, plan.key, plan.content.size, plan.content.layout.partSize,
-            Data(plan.content.digest.bytes), Data(plan.content.partDigests.flatMap(\.bytes)),
+            Data(plan.content.digest.bytes), Data(ContentDigest.joined(plan.content.partDigests)),
             time.millisecondsSince1970,
         ])
     }

@@ -82,7 +82,6 @@ package struct UploadMachine: Sendable {
     private var failures = 0
     private var isBackingOff = false
     private var interruptedStep: Step?
-    private var completionTag: String?
 
     /// - Parameters:
     ///   - journaled: what the journal says of this upload.
@@ -243,7 +242,6 @@ package struct UploadMachine: Sendable {
 
     private mutating func startAgain() -> [Action] {
         acknowledged = [:]
-        completionTag = nil
         return [.journal(.lost)] + begin()
     }
 
@@ -254,7 +252,6 @@ package struct UploadMachine: Sendable {
 
     private mutating func inspect(token: String?, tag: String?) -> [Action] {
         phase = .inspecting(token: token)
-        completionTag = tag
         return [.perform(.inspect(tag: tag))]
     }
 

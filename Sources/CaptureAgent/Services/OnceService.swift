@@ -13,7 +13,7 @@ struct OnceService: Service {
     /// Seconds between looks. What is looked at is counted in the database, which costs more than a moment's patience.
     private static let lookSeconds = 0.2
     /// Seconds for which a target is waited for, or a file that cannot be described, while nothing else goes on.
-    private static let patienceSeconds = 10.0
+    private static let patienceSeconds = 30.0
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {

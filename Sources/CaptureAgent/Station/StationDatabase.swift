@@ -34,9 +34,9 @@ struct StationDatabase: Sendable {
         guard FileManager.default.fileExists(atPath: path.display) else { return nil }
         do {
             let opened = try Self.readOnly(path.display)
-            // The agent is just making it.
-            if try opened.read({ try Self.migrator.appliedIdentifiers($0).isEmpty }) { return nil }
             guard try opened.read({ try Self.migrator.hasCompletedMigrations($0) }) else {
+                // The agent that holds the station is just making it, table by table.
+                if StationLock.holder(stateDirectory: path.parent) != nil { return nil }
                 throw CommandFailure(
                     .inputOutput, "the database \(path.display) is of another version of the agent",
                     hint: "start the agent once: it brings its database up to date")
