@@ -42,12 +42,17 @@ let package = Package(
         .systemLibrary(name: "CAVFormat", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CExif", pkgConfig: "libexif", providers: [.apt(["libexif-dev"])]),
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
 
         // Values, and the owners of kernel and library resources.
         module("EvidenceModel", []),
         module("FileAccess", ["CLinux", "EvidenceModel"]),
         module("ContentHash", ["COpenSSL", "EvidenceModel"]),
         module("LocatedYAML", ["Yams"]),
+        // What published forms say of a file's bytes, without libavformat.
+        module("MediaForms", ["CExif", "CExpat", "EvidenceModel"]),
 
         // What the agent is made of, in the order in which a recording meets them.
         module("DockWatch", ["EvidenceModel", "FileAccess"]),
@@ -55,7 +60,8 @@ let package = Package(
         module("MediaProbe", ["CLinux", "EvidenceModel", "FileAccess", logging]),
         .executableTarget(
             // The only process that links libavformat; MediaProbe is the agent's side of it.
-            name: "ProbeWorker", dependencies: ["CAVFormat", "CLinux", "EvidenceModel", "FileAccess"],
+            name: "ProbeWorker",
+            dependencies: ["CAVFormat", "CLinux", "CSeccomp", "EvidenceModel", "FileAccess", "MediaForms"],
             swiftSettings: house),
         module("MediaIndex", ["EvidenceModel", "LocatedYAML", grdb]),
         module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
@@ -79,6 +85,7 @@ let package = Package(
         tests(of: "FileAccess", ["EvidenceModel", "StationTesting"]),
         tests(of: "ContentHash", ["EvidenceModel", "StationTesting"]),
         tests(of: "LocatedYAML", []),
+        tests(of: "MediaForms", ["EvidenceModel", "StationTesting"]),
         tests(of: "CustodyLedger", ["ContentHash", "EvidenceModel", "StationTesting", grdb]),
         tests(of: "MediaIndex", ["EvidenceModel", "LocatedYAML", "StationTesting", grdb]),
         tests(of: "Collector", ["ContentHash", "EvidenceModel", "FileAccess", "StationTesting"]),
@@ -88,7 +95,9 @@ let package = Package(
             ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting"]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
-        tests(of: "MediaProbe", ["ProbeWorker", "EvidenceModel", "FileAccess", "StationTesting", logging]),
+        tests(
+            of: "MediaProbe",
+            ["ProbeWorker", "MediaForms", "EvidenceModel", "FileAccess", "StationTesting", logging]),
         // Measures single steps (`make bench`). Here and not in a package of its own, because what it measures is
         // `package`; `docs/benchmarks.md` says why.
         .executableTarget(

@@ -15,6 +15,20 @@ package struct ByteSpan: Sendable, Hashable {
     package var end: Int64 { offset + length }
 }
 
+extension ByteSpan: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let offset = try container.decode(Int64.self, forKey: .offset)
+        let length = try container.decode(Int64.self, forKey: .length)
+        guard offset >= 0, length >= 0, offset <= .max - length else {
+            throw DecodingError.dataCorruptedError(forKey: .offset, in: container, debugDescription: "no span")
+        }
+        self.init(offset: offset, length: length)
+    }
+
+    private enum CodingKeys: String, CodingKey { case offset, length }
+}
+
 /// How a recording is cut into parts: uniform parts from byte 0, the last one shorter. Every target of a recording
 /// uses the same parts, so that one reading of the source hashes them all.
 package struct PartLayout: Sendable, Hashable {

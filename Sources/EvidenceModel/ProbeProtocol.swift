@@ -13,6 +13,10 @@ package enum ProbeProtocol {
     package static let textBytes = 256
     /// No reply has more sentences about a file's health.
     package static let sentences = 8
+    /// No reply has more places; of a longer track some are taken, spread evenly.
+    package static let positions = 48
+    /// No reply has more spans of damaged bytes; further ones are joined with the last.
+    package static let spans = 16
 }
 
 /// The worker's first message: it has started and can be asked.

@@ -1,0 +1,7 @@
+// Expat: XML as a stream of events.
+#ifndef CEXPAT_SHIM_H
+#define CEXPAT_SHIM_H
+
+#include <expat.h>
+
+#endif
