@@ -5,5 +5,9 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
+
+// SCMP_ACT_ERRNO: the call fails with `code`.
+static inline uint32_t cseccomp_refuse(int code) { return SCMP_ACT_ERRNO(code); }
 
 #endif

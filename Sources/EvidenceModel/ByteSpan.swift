@@ -15,6 +15,23 @@ package struct ByteSpan: Sendable, Hashable {
     package var end: Int64 { offset + length }
 }
 
+extension ByteSpan {
+    /// The same bytes in ascending order, spans that touch made one; where more than `most` are left, those behind are
+    /// joined with the last, so that nothing damaged is ever called good.
+    package static func joined(_ spans: [ByteSpan], most: Int) -> [ByteSpan] {
+        var joined: [ByteSpan] = []
+        for span in spans.sorted(by: { ($0.offset, $0.length) < ($1.offset, $1.length) }) where span.length > 0 {
+            if let last = joined.last, span.offset <= last.end || joined.count >= most {
+                let end = max(last.end, span.end)
+                joined[joined.count - 1] = ByteSpan(offset: last.offset, length: end - last.offset)
+            } else {
+                joined.append(span)
+            }
+        }
+        return joined
+    }
+}
+
 extension ByteSpan: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)

@@ -15,4 +15,13 @@ package enum StationProcess {
     package static func boundMemory() {
         clinux_bound_heap(256 << 10, 4)
     }
+
+    /// adjtimex(2): whether something keeps the system's clock right; none where the kernel does not say.
+    package static var isClockSynchronised: Bool? {
+        switch clinux_clock_is_synchronised() {
+        case 0: false
+        case 1: true
+        default: nil
+        }
+    }
 }

@@ -9,6 +9,7 @@ package import Logging
 package final class MediaProber: Sendable {
     private let lanes: [ProbeLane]
     private let turns: LaneTurns
+    private let limits: ProbeLimits
 
     /// - Parameters:
     ///   - worker: absolute path of `capture-probe`; started only when a file is asked about.
@@ -16,8 +17,9 @@ package final class MediaProber: Sendable {
     ///   - timeout: how long a file may take, and a worker to start; at most 13 hours.
     package init(worker: RawPath, workers: Int = 1, timeout: Duration = .seconds(20), logger: Logger) {
         let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
+        limits = ProbeLimits(timeoutMilliseconds: milliseconds)
         let settings = ProbeSettings(
-            executable: worker, timeoutMilliseconds: Int32(min(max(milliseconds, 1), 13 * 3_600_000)), logger: logger)
+            executable: worker, startMilliseconds: limits.timeoutMilliseconds, logger: logger)
         lanes = (0..<max(1, workers)).map { ProbeLane(number: $0, settings: settings) }
         turns = LaneTurns(lanes: max(1, workers))
     }
@@ -49,11 +51,42 @@ package final class MediaProber: Sendable {
     /// - Parameters:
     ///   - file: open for reading; borrowed until this returns, so its number means the same file all the time.
     ///   - name: only its extension counts, and only for sidecars.
-    package func facts(of file: borrowing OwnedDescriptor, name: RawPath) async throws(MediaProbeError) -> MediaFacts {
-        let number = file.number
-        let lane = await turns.take()
-        defer { turns.giveBack(lane) }
-        return try await lanes[lane].facts(of: number, name: name)
+    ///   - owner: the device whose bytes they are; of one owner one file at a time is looked into. None is nobody's.
+    ///   - isDeep: everything is decoded, for as long as that takes: at most 13 hours.
+    package func facts(
+        of file: borrowing OwnedDescriptor, name: RawPath, owner: String? = nil, isDeep: Bool = false
+    ) async throws(MediaProbeError) -> MediaFacts {
+        let limits = isDeep ? ProbeLimits.deep(size: (try? file.status().stamp.size) ?? 0) : limits
+        switch try await ask(isDeep ? .deep : .describe, about: file.number, owner, limits) {
+        case .told(let answer): return SidecarRule.facts(answer.reply, name: name)
+        case .blamed(let sentence):
+            return MediaFacts(kind: .unknown, health: .unreadable, healthDetails: [sentence])
+        }
+    }
+
+    /// A small JPEG that stands for the file: of a video or photo a picture, of a sound its waveform, no side longer than
+    /// `ProbeProtocol.pictureSide`. Nothing where none can be made. Parameters as above.
+    package func picture(
+        of file: borrowing OwnedDescriptor, owner: String? = nil
+    ) async throws(MediaProbeError) -> [UInt8]? {
+        guard case .told(let answer) = try await ask(.picture, about: file.number, owner, limits) else { return nil }
+        return answer.picture
+    }
+
+    /// - Parameter file: number of a descriptor that stays open until this returns.
+    private func ask(
+        _ task: ProbeTask, about file: Int32, _ owner: String?, _ limits: ProbeLimits
+    ) async throws(MediaProbeError) -> ProbeLane.Answer {
+        let lane = await turns.take(for: owner)
+        defer { turns.giveBack(lane, of: owner) }
+        return try await lanes[lane].ask(task, about: file, limits: limits)
+    }
+
+    /// What a worker says of itself: its library, and what this kernel keeps it from.
+    package func hello() async throws(MediaProbeError) -> ProbeHello {
+        let lane = await turns.take(for: nil)
+        defer { turns.giveBack(lane, of: nil) }
+        return try await lanes[lane].hello()
     }
 
     /// Ends and reaps the workers when they are through with the files they have, which takes at most the timeout.

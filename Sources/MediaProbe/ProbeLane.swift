@@ -19,25 +19,32 @@ actor ProbeLane {
         self.settings = settings
     }
 
+    /// What came of a question.
+    enum Answer: Sendable {
+        case told(WorkerConnection.Answer)
+        /// The file ended the worker, or kept it for too long.
+        case blamed(String)
+    }
+
     /// - Parameter file: number of a descriptor that stays open until this returns.
-    func facts(of file: Int32, name: RawPath) throws(MediaProbeError) -> MediaFacts {
+    func ask(_ task: ProbeTask, about file: Int32, limits: ProbeLimits) throws(MediaProbeError) -> Answer {
         var action = machine.asked()
         while true {
             switch action {
             case .start: action = try start()
             case .send:
-                switch ask(file) {
-                case .success(let reply):
-                    _ = machine.replied()
-                    return SidecarRule.facts(reply, name: name)
+                switch send(task, file, limits) {
+                case .success(let answer):
+                    if machine.replied(peakBytes: answer.reply.peakBytes) == .retire { endWorker() }
+                    return .told(answer)
                 case .failure(let fault): action = machine.failed(fault)
                 }
             case .blame(let fault):
                 endWorker()
-                return MediaFacts(kind: .unknown, health: .unreadable, healthDetails: [fault.sentence])
+                return .blamed(fault.sentence)
             case .refuse(let fault):
                 throw MediaProbeError(code: .fileNotHanded, sentence: fault.sentence, cause: fault)
-            case .giveUp, .deliver:
+            case .giveUp, .deliver, .retire:
                 endWorker()
                 throw MediaProbeError(
                     code: .workerUnavailable,
@@ -46,6 +53,15 @@ actor ProbeLane {
                 throw MediaProbeError(code: .stopped, sentence: "The probe was stopped with the agent.")
             }
         }
+    }
+
+    /// What a worker of this lane says of itself; one is started where there is none.
+    func hello() throws(MediaProbeError) -> ProbeHello {
+        if let hello = worker?.hello { return hello }
+        let started = try WorkerConnection.start(
+            settings.executable, timeoutMilliseconds: settings.startMilliseconds, unreaped: unreaped)
+        // Ended when this returns: the machine knows of no worker.
+        return started.hello
     }
 
     /// Ends and reaps the worker; nothing is started any more.
@@ -58,9 +74,10 @@ actor ProbeLane {
     private func start() throws(MediaProbeError) -> WorkerMachine.Action {
         endWorker()
         do throws(MediaProbeError) {
-            worker = try WorkerConnection.start(
-                settings.executable, timeoutMilliseconds: settings.timeoutMilliseconds, unreaped: unreaped)
-            settings.logger.debug("probe worker started")
+            let started = try WorkerConnection.start(
+                settings.executable, timeoutMilliseconds: settings.startMilliseconds, unreaped: unreaped)
+            note(started.hello)
+            worker = consume started
             return machine.started()
         } catch {
             _ = machine.startFailed()
@@ -68,12 +85,22 @@ actor ProbeLane {
         }
     }
 
-    private func ask(_ file: Int32) -> Result<ProbeReply, WorkerFault> {
+    private func note(_ hello: ProbeHello) {
+        settings.logger.debug("probe worker started")
+        guard !hello.protections.systemCallFilter else { return }
+        settings.logger.warning("the kernel filters no system calls of the probe worker; see capture-agent doctor")
+    }
+
+    private func send(
+        _ task: ProbeTask, _ file: Int32, _ limits: ProbeLimits
+    ) -> Result<WorkerConnection.Answer, WorkerFault> {
         sequence += 1
-        let request = ProbeRequest(sequence: sequence, deadlineMilliseconds: settings.deadlineMilliseconds)
+        let request = ProbeRequest(
+            sequence: sequence, task: task, deadlineMilliseconds: limits.deadlineMilliseconds,
+            processorMilliseconds: limits.processorMilliseconds)
         do throws(WorkerFault) {
-            guard let reply = try worker?.ask(request, file: file) else { return .failure(.gone) }
-            return .success(reply)
+            let answer = try worker?.ask(request, file: file, timeoutMilliseconds: limits.timeoutMilliseconds)
+            return answer.map { .success($0) } ?? .failure(.gone)
         } catch .notHanded(let error) {
             return .failure(.notHanded(error))
         } catch {
@@ -100,9 +127,31 @@ actor ProbeLane {
 /// What every lane of a prober is told.
 struct ProbeSettings: Sendable {
     var executable: RawPath
-    var timeoutMilliseconds: Int32
+    /// How long a worker may take to start.
+    var startMilliseconds: Int32
     var logger: Logger
+}
+
+/// What one file may cost.
+struct ProbeLimits: Sendable {
+    /// After this the worker is killed.
+    var timeoutMilliseconds: Int32
+
+    /// The longest time there is: a deep look at a day of recording.
+    private static let longestMilliseconds: Int64 = 13 * 3_600_000
+
+    init(timeoutMilliseconds: Int64) {
+        self.timeoutMilliseconds = Int32(min(max(timeoutMilliseconds, 1), Self.longestMilliseconds))
+    }
+
+    /// For decoding all of a file of `size` bytes: a second for each MiB, where a core needs a quarter of it for a
+    /// camera's high definition.
+    static func deep(size: Int64) -> ProbeLimits {
+        ProbeLimits(timeoutMilliseconds: 60_000 + size / 1024 * 1000 / 1024)
+    }
 
     /// The worker gives up by itself when three quarters are over: it stays alive, and the reason is better.
     var deadlineMilliseconds: Int { max(1, Int(timeoutMilliseconds) * 3 / 4) }
+    /// Half of the time may be spent on the processor; the rest is waiting for a slow card.
+    var processorMilliseconds: Int { max(1, Int(timeoutMilliseconds) / 2) }
 }

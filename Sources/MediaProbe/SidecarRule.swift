@@ -22,7 +22,9 @@ enum SidecarRule {
         }
         guard companions.contains(ending) else { return facts }
         switch reply.outcome {
-        case .notMedia: return MediaFacts(kind: .sidecar, health: .intact)
+        case .notMedia:
+            // What its text says of places and times is kept.
+            if facts.kind != .sidecar { return MediaFacts(kind: .sidecar, health: .intact) }
         case .empty, .zeroed: facts.kind = .sidecar
         case .described, .broken, .tooSlow, .readFailed: break
         }

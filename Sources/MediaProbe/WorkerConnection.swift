@@ -9,7 +9,14 @@ struct WorkerConnection: ~Copyable, Sendable {
     // The process is ended first, then the socket closed: in the order they stand here.
     private var process: ChildProcess
     private let channel: DescriptorChannel
-    private let timeoutMilliseconds: Int32
+    /// What the worker said of itself.
+    private(set) var hello: ProbeHello
+
+    /// What a worker answers: facts, and a JPEG where one was asked for and could be made.
+    struct Answer: Sendable {
+        var reply: ProbeReply
+        var picture: [UInt8]?
+    }
 
     /// Starts a worker and waits until it says that it has started.
     static func start(
@@ -20,22 +27,25 @@ struct WorkerConnection: ~Copyable, Sendable {
             let pair = try DescriptorChannel.pair()
             let process = try ChildProcess(executable: executable, socket: pair.far.number, unreaped: unreaped)
             // The worker's end is closed here with the pair, so that the connection ends when the worker does.
+            let unsaid = ProbeProtections(noNewPrivileges: false, systemCallFilter: false, landlockVersion: 0)
             connection = WorkerConnection(
-                process: process, channel: pair.takeNear(), timeoutMilliseconds: timeoutMilliseconds)
+                process: process, channel: pair.takeNear(), hello: ProbeHello(library: "", protections: unsaid))
         } catch {
             throw MediaProbeError(
                 code: .workerUnavailable,
                 sentence: "Recordings cannot be looked into: \(executable.display) cannot be started. Install"
                     + " capture-probe beside capture-agent, of the same release.", cause: error)
         }
-        try connection.awaitHello(executable)
+        try connection.awaitHello(executable, timeoutMilliseconds)
         return connection
     }
 
-    private mutating func awaitHello(_ executable: RawPath) throws(MediaProbeError) {
+    private mutating func awaitHello(
+        _ executable: RawPath, _ timeoutMilliseconds: Int32
+    ) throws(MediaProbeError) {
         var cause: any Error
         do {
-            let hello = try decode(ProbeHello.self, receive())
+            hello = try decode(ProbeHello.self, receive(timeoutMilliseconds))
             if hello.version == ProbeProtocol.version { return }
             cause = WorkerFault.garbled("protocol version \(hello.version)")
         } catch {
@@ -50,13 +60,24 @@ struct WorkerConnection: ~Copyable, Sendable {
 
     /// Sends the question with the file, waits for the answer and checks it.
     ///
-    /// - Parameter file: number of a descriptor that stays open until this returns; the worker gets a duplicate.
+    /// - Parameters:
+    ///   - file: number of a descriptor that stays open until this returns; the worker gets a duplicate.
+    ///   - timeoutMilliseconds: for each message.
     /// - Throws: after anything but `.notHanded` the worker is of no more use.
-    borrowing func ask(_ request: ProbeRequest, file: Int32) throws(WorkerFault) -> ProbeReply {
+    borrowing func ask(
+        _ request: ProbeRequest, file: Int32, timeoutMilliseconds: Int32
+    ) throws(WorkerFault) -> Answer {
         try send(request, file)
-        let reply = try decode(ProbeReply.self, receive())
+        let reply = try decode(ProbeReply.self, receive(timeoutMilliseconds))
         if let flaw = reply.flaw(askedSequence: request.sequence) { throw .garbled(flaw) }
-        return reply
+        guard let count = reply.pictureBytes else { return Answer(reply: reply) }
+        guard request.task == .picture else { throw .garbled("a picture that nobody asked for") }
+        let picture = try receive(timeoutMilliseconds)
+        // SOI, ISO/IEC 10918-1, B.1.1.3: a program that shows the picture is told no other kind of file.
+        guard picture.count == count, picture.starts(with: [0xFF, 0xD8, 0xFF]) else {
+            throw .garbled("a picture that is none")
+        }
+        return Answer(reply: reply, picture: picture)
     }
 
     /// Ends and reaps the process; how it ended.
@@ -75,7 +96,7 @@ struct WorkerConnection: ~Copyable, Sendable {
         }
     }
 
-    private borrowing func receive() throws(WorkerFault) -> [UInt8] {
+    private borrowing func receive(_ timeoutMilliseconds: Int32) throws(WorkerFault) -> [UInt8] {
         do throws(FileAccessError) {
             let message = try channel.receive(
                 capacity: ProbeProtocol.messageBytes, timeoutMilliseconds: timeoutMilliseconds)

@@ -8,6 +8,8 @@
 ///       └──────────failed, the file is to blame─────┘                           │
 ///     stopped ◀──────────────────────────────stopAsked──────────────────────────┘
 ///
+/// A worker that grew too large answers, and is then ended: absent.
+///
 /// Invariants: a file is sent to at most two workers, and to a second one only if the first had served others; a file is
 /// blamed only by a worker that had read no other file, or that hung; after `stopAsked` nothing is started.
 struct WorkerMachine: Hashable, Sendable {
@@ -27,6 +29,8 @@ struct WorkerMachine: Hashable, Sendable {
         case send
         /// The answer is the caller's.
         case deliver
+        /// The answer is the caller's; end the worker.
+        case retire
         /// End the worker; the file's facts say what it did.
         case blame(WorkerFault)
         /// The worker is well, the caller's descriptor is not.
@@ -38,6 +42,8 @@ struct WorkerMachine: Hashable, Sendable {
 
     /// A worker is replaced after so many files, so that what a library leaks stays small; a start costs some 30 ms.
     static let mostServed = 1000
+    /// One that ever had more memory than this does not wait for the next file, bytes; 47 MB are its libraries.
+    static let mostBytes = 256 << 20
 
     private(set) var state = State.absent
 
@@ -67,7 +73,12 @@ struct WorkerMachine: Hashable, Sendable {
         return .giveUp
     }
 
-    mutating func replied() -> Action {
+    /// - Parameter peakBytes: the most memory the worker ever had.
+    mutating func replied(peakBytes: Int = 0) -> Action {
+        if peakBytes > Self.mostBytes {
+            state = .absent
+            return .retire
+        }
         if case .busy(let served) = state { state = .ready(served: served + 1) }
         return .deliver
     }

@@ -20,6 +20,34 @@ struct ContainerReading: Equatable {
         var baseRate = Ratio(numerator: 0, denominator: 0)
         var sampleRate: Int32 = 0
         var channels: Int32 = 0
+        /// Degrees counter-clockwise by which the picture was turned, as av_display_rotation_get(3) tells.
+        var displayRotation: Double = 0
+        var language: String?
+        /// Seconds from the beginning of the file's clock.
+        var startSeconds: Double?
+        /// Bits per second, 0 where the container has none.
+        var bitRate: Int64 = 0
+        /// Bytes of the length before each unit of a sample: ISO/IEC 14496-15, `lengthSizeMinusOne`; 0 for codecs that
+        /// have none.
+        var unitLengthBytes: Int = 0
+
+        /// Samples of sound as they are: any bytes may stand there, zeros too.
+        var isRaw: Bool { codec.hasPrefix("pcm_") || codec == "rawvideo" }
+    }
+
+    /// Texts about the whole file, as they stand there.
+    struct Tags: Equatable {
+        var brand: String?
+        var creationTime: String?
+        /// QuickTime's, with the offset of the zone the device was in.
+        var localCreationTime: String?
+        /// Broadcast Wave, EBU Tech 3285: a date and a time of no zone.
+        var originationDate: String?
+        var originationTime: String?
+        var make: String?
+        var model: String?
+        /// ISO 6709.
+        var location: String?
     }
 
     /// First alias of the demuxer.
@@ -28,7 +56,15 @@ struct ContainerReading: Equatable {
     var durationMicroseconds: Int64?
     /// The duration is file size by bit rate (AVFMT_DURATION_FROM_BITRATE).
     var isDurationGuessed = false
-    var brand: String?
-    var creationTime: String?
+    /// Bits per second, 0 where unknown.
+    var bitRate: Int64 = 0
+    var tags = Tags()
     var streams: [Stream] = []
+
+    /// Seconds from the beginning of the file's clock to the first stream.
+    var startSeconds: Double { streams.compactMap(\.startSeconds).min() ?? 0 }
+
+    var durationSeconds: Double? {
+        durationMicroseconds.flatMap { $0 >= 0 ? Double($0) / 1_000_000 : nil }
+    }
 }

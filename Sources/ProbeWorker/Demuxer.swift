@@ -1,5 +1,4 @@
 import CAVFormat
-import EvidenceModel
 import Glibc
 
 /// Why a file could not be opened as a recording.
@@ -22,8 +21,10 @@ struct Demuxer: ~Copyable {
     /// First alias of the demuxer.
     let format: String
     // Released in this order: the format context by `deinit`, then the input it reads from, a stored property.
-    private let context: UnsafeMutablePointer<AVFormatContext>
+    let context: UnsafeMutablePointer<AVFormatContext>
     private let input: ByteInput
+    /// What the demuxer reads from.
+    var source: ProbeSource { input.source }
 
     /// Recognises and opens; the streams of some formats are known only after `analyze`.
     init(_ source: ProbeSource, head: FileHead) throws(DemuxerRefusal) {
@@ -92,52 +93,5 @@ struct Demuxer: ~Copyable {
         return text.withUnsafeBufferPointer { buffer in
             buffer.baseAddress.map { String(cString: $0) } ?? "error \(code)"
         }
-    }
-
-    /// What libavformat says, copied out: nothing in it points into the context.
-    borrowing func reading() -> ContainerReading {
-        let duration = context.pointee.duration
-        var reading = ContainerReading(format: format)
-        reading.durationMicroseconds = duration == cavformat_no_time() ? nil : duration
-        reading.isDurationGuessed = context.pointee.duration_estimation_method == AVFMT_DURATION_FROM_BITRATE
-        reading.brand = tag("major_brand")
-        reading.creationTime = tag("creation_time")
-        for index in 0..<min(Int(context.pointee.nb_streams), ProbeProtocol.streams) {
-            // libavformat keeps `nb_streams` valid pointers here, each with codec parameters.
-            guard let stream = context.pointee.streams[index], let codec = stream.pointee.codecpar else { continue }
-            reading.streams.append(Self.stream(stream.pointee, codec.pointee))
-        }
-        return reading
-    }
-
-    private borrowing func tag(_ key: String) -> String? {
-        guard let entry = av_dict_get(context.pointee.metadata, key, nil, 0), let value = entry.pointee.value else {
-            return nil
-        }
-        // Ended by NUL, and possibly as long as the file: only the beginning is taken.
-        let length = strnlen(value, ProbeProtocol.textBytes / 4)
-        return value.withMemoryRebound(to: UInt8.self, capacity: length) { bytes in
-            String(decoding: UnsafeBufferPointer(start: bytes, count: length), as: UTF8.self)
-        }
-    }
-
-    private static func stream(_ stream: AVStream, _ codec: AVCodecParameters) -> ContainerReading.Stream {
-        let kind: ContainerReading.Stream.Kind =
-            switch codec.codec_type {
-            case AVMEDIA_TYPE_VIDEO: stream.disposition & AV_DISPOSITION_ATTACHED_PIC != 0 ? .cover : .video
-            case AVMEDIA_TYPE_AUDIO: .audio
-            case AVMEDIA_TYPE_SUBTITLE: .subtitle
-            default: .data
-            }
-        return ContainerReading.Stream(
-            kind: kind, codec: String(cString: avcodec_get_name(codec.codec_id)), width: codec.width,
-            height: codec.height, averageRate: .init(stream.avg_frame_rate), baseRate: .init(stream.r_frame_rate),
-            sampleRate: codec.sample_rate, channels: codec.ch_layout.nb_channels)
-    }
-}
-
-extension ContainerReading.Ratio {
-    init(_ ratio: AVRational) {
-        self.init(numerator: ratio.num, denominator: ratio.den)
     }
 }

@@ -1,26 +1,37 @@
 import EvidenceModel
+import MediaForms
 
 /// What is concluded from what was read. Decides; reads nothing.
 enum FactsRule {
-    static func facts(_ reading: ContainerReading, head: FileHead) -> MediaFacts {
-        let isPhoto = reading.format.hasSuffix("_pipe")
+    /// - Parameter exif: of a photo.
+    static func facts(_ findings: Findings, head: FileHead, exif: ExifReading?) -> MediaFacts {
+        let reading = findings.reading
+        let verdict = HealthRule.verdict(findings)
         let kind: MediaKind =
-            if isPhoto {
+            if findings.isPhoto {
                 .photo
-            } else if reading.streams.contains(where: { $0.kind == .video }) {
+            } else if findings.hasPicture {
                 .video
-            } else if reading.streams.contains(where: { $0.kind == .audio }) {
+            } else if findings.hasSound {
                 .audio
             } else {
                 .unknown
             }
-        let (health, details) = judgement(reading, kind)
-        return MediaFacts(
-            kind: kind, container: container(reading.format, brand: reading.brand ?? head.brand),
-            // libavformat gives a lone picture the length of one frame at 25 a second.
-            durationSeconds: isPhoto ? nil : seconds(reading.durationMicroseconds),
-            streams: reading.streams.map { stream($0, isPhoto: isPhoto) },
-            creationTime: reading.creationTime.map(cut), health: health, healthDetails: details)
+        var facts = MediaFacts(
+            kind: kind, container: container(reading.format, brand: reading.tags.brand ?? head.brand),
+            durationSeconds: verdict.durationSeconds, durationBasis: verdict.durationBasis,
+            playableSeconds: verdict.playableSeconds,
+            bitRate: findings.isPhoto || reading.bitRate <= 0 ? nil : Int(reading.bitRate),
+            streams: reading.streams.map { stream($0, reading, isPhoto: findings.isPhoto) },
+            creationTime: creationTime(reading.tags) ?? exif?.creationTime, make: reading.tags.make ?? exif?.make,
+            model: reading.tags.model ?? exif?.model,
+            positions: [reading.tags.location.flatMap(ISO6709.point) ?? exif?.position].compactMap(\.self),
+            health: verdict.health, healthDetails: Array(verdict.details.prefix(ProbeProtocol.sentences)),
+            damagedSpans: verdict.damagedSpans)
+        if let degrees = exif?.rotationDegrees, !facts.streams.isEmpty {
+            facts.streams[0].rotationDegrees = degrees
+        }
+        return facts.bounded
     }
 
     /// MP4 and its kin name a brand; QuickTime names `qt`, and before it had brands it named none.
@@ -29,38 +40,45 @@ enum FactsRule {
         return brand == nil || brand == "qt  " ? "mov" : "mp4"
     }
 
-    private static func judgement(_ reading: ContainerReading, _ kind: MediaKind) -> (MediaHealth, [String]) {
-        if kind == .unknown {
-            return (.unreadable, ["The file is a \(reading.format) container with neither picture nor sound in it."])
-        }
-        var details: [String] = []
-        let unsized = reading.streams.contains { $0.kind == .video && ($0.width <= 0 || $0.height <= 0) }
-        if unsized { details.append("A picture stream's size cannot be told: no part of it could be decoded.") }
-        if reading.isDurationGuessed && kind != .photo {
-            details.append("The length is estimated from the bit rate; the container does not say it.")
-        }
-        return (unsized ? .damaged : .intact, details)
+    /// QuickTime's time has the zone's offset, so it says more; a Broadcast Wave has a date and a time of no zone.
+    private static func creationTime(_ tags: ContainerReading.Tags) -> String? {
+        if let local = tags.localCreationTime { return local }
+        if let time = tags.creationTime { return time }
+        guard let date = tags.originationDate, let time = tags.originationTime else { return nil }
+        return "\(date)T\(time)"
     }
 
-    private static func seconds(_ microseconds: Int64?) -> Double? {
-        guard let microseconds, microseconds >= 0 else { return nil }
-        return Double(microseconds) / 1_000_000
-    }
-
-    private static func stream(_ stream: ContainerReading.Stream, isPhoto: Bool) -> StreamFacts {
+    private static func stream(
+        _ stream: ContainerReading.Stream, _ reading: ContainerReading, isPhoto: Bool
+    ) -> StreamFacts {
+        var facts: StreamFacts
         switch stream.kind {
         case .video:
-            StreamFacts(
-                kind: .video, codec: cut(stream.codec), widthPixels: positive(stream.width),
+            facts = StreamFacts(
+                kind: .video, codec: stream.codec, widthPixels: positive(stream.width),
                 heightPixels: positive(stream.height),
-                frameRate: isPhoto ? nil : rate(stream.averageRate) ?? rate(stream.baseRate))
+                frameRate: isPhoto ? nil : rate(stream.averageRate) ?? rate(stream.baseRate),
+                rotationDegrees: rotation(stream.displayRotation))
         case .audio:
-            StreamFacts(
-                kind: .audio, codec: cut(stream.codec), sampleRateHertz: positive(stream.sampleRate),
+            facts = StreamFacts(
+                kind: .audio, codec: stream.codec, sampleRateHertz: positive(stream.sampleRate),
                 channels: positive(stream.channels))
-        case .subtitle: StreamFacts(kind: .subtitle, codec: cut(stream.codec))
-        case .data, .cover: StreamFacts(kind: .data, codec: cut(stream.codec))
+        case .subtitle: facts = StreamFacts(kind: .subtitle, codec: stream.codec)
+        case .data, .cover: facts = StreamFacts(kind: .data, codec: stream.codec)
         }
+        facts.language = stream.language.flatMap { $0.isEmpty || $0 == "und" ? nil : $0 }
+        if !isPhoto {
+            let offset = stream.startSeconds.map { $0 - reading.startSeconds } ?? 0
+            facts.startOffsetSeconds = offset > 0.001 ? offset : nil
+            facts.bitRate = stream.bitRate > 0 ? Int(stream.bitRate) : nil
+        }
+        return facts
+    }
+
+    /// libavutil counts against the clock what is to be undone with it.
+    private static func rotation(_ counterClockwise: Double) -> Int? {
+        let degrees = (Int((-counterClockwise).rounded()) % 360 + 360) % 360
+        return [90, 180, 270].contains(degrees) ? degrees : nil
     }
 
     private static func positive(_ number: Int32) -> Int? { number > 0 ? Int(number) : nil }
@@ -69,19 +87,21 @@ enum FactsRule {
         guard ratio.numerator > 0, ratio.denominator > 0 else { return nil }
         return Double(ratio.numerator) / Double(ratio.denominator)
     }
-
-    /// At most `ProbeProtocol.textBytes` of UTF-8.
-    static func cut(_ text: String) -> String {
-        var text = text
-        while text.utf8.count > ProbeProtocol.textBytes { text.unicodeScalars.removeLast() }
-        return text
-    }
 }
 
 extension FactsRule {
     /// A file that no demuxer takes.
-    static func notMedia(looksLike: String?, head: FileHead) -> (ProbeOutcome, MediaFacts) {
+    ///
+    /// - Parameter companion: what it says, where it is the text that a camera writes beside its recording.
+    static func notMedia(
+        looksLike: String?, head: FileHead, companion: SidecarReading?
+    ) -> (ProbeOutcome, MediaFacts) {
         if head.isHEIF { return (.broken, unopenedHEIF()) }
+        if let companion { return (.notMedia, sidecar(companion)) }
+        if let sign = EncryptionSign.of(head.bytes) {
+            let sentence = "The file is encrypted (\(sign)): what it holds cannot be told without its key."
+            return (.notMedia, MediaFacts(kind: .unknown, health: .encrypted, healthDetails: [sentence]))
+        }
         let sentence =
             if let looksLike {
                 "The file looks like \(looksLike), which is not opened: no camera or recorder writes it."
@@ -91,14 +111,41 @@ extension FactsRule {
         return (.notMedia, unreadable(sentence))
     }
 
+    private static func sidecar(_ companion: SidecarReading) -> MediaFacts {
+        let local = companion.localStart.map { String($0.wallTime(offsetSeconds: 0).rfc3339().dropLast()) }
+        return MediaFacts(
+            kind: .sidecar, creationTime: companion.startedAt?.rfc3339() ?? local,
+            positions: Track.thinned(companion.positions, to: ProbeProtocol.positions), health: .intact)
+    }
+
     /// A file that a demuxer took and gave up on.
-    static func broken(_ format: String, reason: String, head: FileHead) -> (ProbeOutcome, MediaFacts) {
+    static func broken(
+        _ format: String, reason: String, head: FileHead, form: FileForm
+    ) -> (ProbeOutcome, MediaFacts) {
         if head.isHEIF { return (.broken, unopenedHEIF()) }
         let container = container(format, brand: head.brand)
-        let missing = format == "mov" ? " Its index (moov) may be missing, as when a recording was cut off." : ""
-        var facts = unreadable("The file begins as \(container) but cannot be opened: \(reason).\(missing)")
+        var facts = unreadable("The file begins as \(container) but cannot be opened: \(reason).")
+        if case .boxes(let boxes) = form { facts = unopened(boxes, container, reason) }
         facts.container = container
-        return (.broken, facts)
+        return (.broken, facts.bounded)
+    }
+
+    private static func unopened(_ boxes: MP4Structure, _ container: String, _ reason: String) -> MediaFacts {
+        let media = boxes.mediaSpans.reduce(0) { $0 + $1.length }
+        if boxes.isEncrypted {
+            return MediaFacts(
+                kind: .unknown, health: .encrypted,
+                healthDetails: ["The recording is encrypted: it cannot be opened without its key."])
+        }
+        guard !boxes.hasIndex, media > 0 else {
+            return unreadable("The file begins as \(container) but cannot be opened: \(reason).")
+        }
+        return MediaFacts(
+            kind: .unknown, playableSeconds: 0, health: .truncated,
+            healthDetails: [
+                "The recording was cut off before its index (moov) was written: no player opens it. It holds \(media)"
+                    + " bytes of picture and sound, which a recovery on a copy may bring back."
+            ])
     }
 
     static func unreadable(_ sentence: String) -> MediaFacts {
@@ -112,5 +159,32 @@ extension FactsRule {
                 "The file is a HEIF photo by its first bytes; the installed libavformat does not open it, so whether it"
                     + " is whole is not known."
             ])
+    }
+}
+
+extension MediaFacts {
+    /// The same, with every text as long as a reply may have it.
+    fileprivate var bounded: MediaFacts {
+        var facts = self
+        let bytes = ProbeProtocol.textBytes
+        facts.container = container?.prefix(utf8Bytes: bytes)
+        facts.creationTime = creationTime?.prefix(utf8Bytes: bytes)
+        facts.make = make?.prefix(utf8Bytes: bytes)
+        facts.model = model?.prefix(utf8Bytes: bytes)
+        facts.healthDetails = healthDetails.map { $0.prefix(utf8Bytes: ProbeProtocol.sentenceBytes) }
+        for index in streams.indices {
+            facts.streams[index].codec = streams[index].codec.prefix(utf8Bytes: bytes)
+            facts.streams[index].language = streams[index].language?.prefix(utf8Bytes: bytes)
+        }
+        return facts
+    }
+}
+
+extension String {
+    /// At most so many bytes of UTF-8, whole characters.
+    func prefix(utf8Bytes most: Int) -> String {
+        var text = self
+        while text.utf8.count > most { text.unicodeScalars.removeLast() }
+        return text
     }
 }

@@ -12,13 +12,14 @@ struct WorkerCommand {
                 "capture-probe looks into recordings for capture-agent, which starts it by itself; it does nothing by hand."
             )
         }
-        if let call = Confinement.apply() {
-            leave(EX_OSERR, "capture-probe could not give up its rights: \(call) failed (errno \(errno)).")
-        }
         FileProbe.silenceLibrary()
+        let protections: ProbeProtections
+        do throws(Confinement.Failure) { protections = try Confinement.apply() } catch {
+            leave(EX_OSERR, "capture-probe could not give up its rights: \(error.call) failed (errno \(errno)).")
+        }
         // Descriptor 3 was made for this process and has no other owner in it.
         let socket = OwnedDescriptor(adopting: ProbeProtocol.socketNumber, path: RawPath("agent"))
-        let loop = RequestLoop(channel: DescriptorChannel(adopting: socket))
+        let loop = RequestLoop(channel: DescriptorChannel(adopting: socket), protections: protections)
         do throws(RequestLoop.Fault) {
             try loop.run()
         } catch {

@@ -1,6 +1,7 @@
 import EvidenceModel
 import FileAccess
 import Foundation
+import Synchronization
 import Testing
 
 /// A folder of this test run, removed with it.
@@ -82,17 +83,28 @@ enum Footage {
     /// Every clip made at once; the folder they are in.
     private static let made: Result<String, any Error> = Result {
         let folder = try Scratch.subfolder()
-        for clip in all {
-            // ffmpeg reads colons and percent signs in names its own way: it writes a plain name, renamed after.
-            let plain = folder + "/plain." + (clip.name as NSString).pathExtension
-            let (code, output) = try run(ffmpeg, ["-v", "error", "-y"] + clip.arguments + ["file:" + plain])
-            try #require(code == 0, "ffmpeg \(clip.name): \(output)")
-            try FileManager.default.moveItem(atPath: plain, toPath: folder + "/" + clip.name)
-        }
+        for clip in all { try make(clip, in: folder) }
         return folder
     }
 
-    static func path(_ clip: Clip) throws -> String { try made.get() + "/" + clip.name }
+    private static func make(_ clip: Clip, in folder: String) throws {
+        // ffmpeg reads colons and percent signs in names its own way: it writes a plain name, renamed after.
+        let plain = folder + "/plain." + (clip.name as NSString).pathExtension
+        let (code, output) = try run(ffmpeg, ["-v", "error", "-y"] + clip.arguments + ["file:" + plain])
+        try #require(code == 0, "ffmpeg \(clip.name): \(output)")
+        try FileManager.default.moveItem(atPath: plain, toPath: folder + "/" + clip.name)
+    }
+
+    static func path(_ clip: Clip) throws -> String {
+        let path = try made.get() + "/" + clip.name
+        return try later.withLock { _ in
+            if !FileManager.default.fileExists(atPath: path) { try make(clip, in: made.get()) }
+            return path
+        }
+    }
+
+    /// Who makes a clip that is not among `all`.
+    private static let later = Mutex(())
 
     static func bytes(_ clip: Clip) throws -> [UInt8] {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path(clip))))

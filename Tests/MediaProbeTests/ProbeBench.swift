@@ -30,10 +30,21 @@ enum ProbeBench {
         return logger
     }()
 
-    static func facts(_ prober: MediaProber, _ path: String, name: String? = nil) async throws -> MediaFacts {
+    static func facts(
+        _ prober: MediaProber, _ path: String, name: String? = nil, owner: String? = nil, isDeep: Bool = false
+    ) async throws -> MediaFacts {
         let file = try Scratch.open(path)
-        return try await prober.facts(of: file, name: RawPath(name ?? path))
+        return try await prober.facts(of: file, name: RawPath(name ?? path), owner: owner, isDeep: isDeep)
     }
+
+    /// The facts of one file, by a worker of its own.
+    static func facts(_ path: String, name: String? = nil, isDeep: Bool = false) async throws -> MediaFacts {
+        try await with { try await facts($0, path, name: name, isDeep: isDeep) }
+    }
+
+    private static let hello =
+        #"{"version":2,"library":"0","protections":{"no_new_privileges":true,"system_call_filter":true,"#
+        + #""landlock_version":0}}"#
 
     /// An executable script in the place of the worker. `$WORKER` is the real one; `once` is true the first time only.
     static func fakeWorker(_ script: String) throws -> String {
@@ -43,7 +54,7 @@ enum ProbeBench {
         let text = """
             #!/bin/sh
             WORKER='\(real)'
-            hello() { printf '{"version":1,"library":"0"}' >&3; }
+            hello() { printf '%s' '\(hello)' >&3; }
             question() { /bin/dd bs=4096 count=1 <&3 >/dev/null 2>&1; }
             once() { /bin/mkdir '\(folder)/once' 2>/dev/null; }
             \(script)

@@ -65,6 +65,14 @@ import Testing
         #expect(machine.asked() == .start)
     }
 
+    @Test func endsAWorkerThatGrew() {
+        var machine = WorkerMachine()
+        _ = machine.asked()
+        _ = machine.started()
+        #expect(machine.replied(peakBytes: WorkerMachine.mostBytes + 1) == .retire)
+        #expect(machine.asked() == .start)
+    }
+
     /// Whatever happens, a file is sent at most twice and nothing is started after the stop.
     @Test(arguments: UInt64(1)...20)
     func randomWalkKeepsTheInvariants(_ seed: UInt64) {
@@ -90,7 +98,7 @@ import Testing
                 case .blame(let fault):
                     #expect(fault == .hung || sent == 2 || servedBefore == 0)
                     action = nil
-                case .deliver, .refuse, .giveUp, .refuseStopped: action = nil
+                case .deliver, .retire, .refuse, .giveUp, .refuseStopped: action = nil
                 }
             }
             #expect(sent <= 2)

@@ -30,7 +30,7 @@ import Testing
             .init(kind: .audio, codec: "mp3", sampleRate: 44100, channels: 2),
             .init(kind: .cover, codec: "mjpeg", width: 10, height: 10),
         ]
-        let sound = FactsRule.facts(reading, head: nothing)
+        let sound = facts(reading)
         #expect(sound.kind == .audio)
         #expect(sound.durationSeconds == nil)
         #expect(sound.streams.map(\.kind) == [.audio, .data])
@@ -39,19 +39,23 @@ import Testing
                 kind: .video, codec: "h264", width: 8, height: 8, averageRate: .init(numerator: 25, denominator: 0),
                 baseRate: .init(numerator: 30000, denominator: 1001))
         ]
-        #expect(FactsRule.facts(reading, head: nothing).streams.first?.frameRate == 30000.0 / 1001)
+        #expect(facts(reading).streams.first?.frameRate == 30000.0 / 1001)
         reading.streams[0].width = 0
-        #expect(FactsRule.facts(reading, head: nothing).health == .damaged)
+        #expect(facts(reading).health == .damaged)
     }
 
     @Test func containerWithoutPictureOrSoundIsUnreadable() {
-        let facts = FactsRule.facts(ContainerReading(format: "mov"), head: nothing)
+        let facts = facts(ContainerReading(format: "mov"))
         #expect(facts.kind == .unknown)
         #expect(facts.health == .unreadable)
     }
 
+    private func facts(_ reading: ContainerReading) -> MediaFacts {
+        FactsRule.facts(Findings(size: 1000, reading: reading, form: .other), head: nothing, exif: nil)
+    }
+
     @Test func textsAreCutAtAWholeCharacter() {
-        let cut = FactsRule.cut(String(repeating: "音", count: 1000))
+        let cut = String(repeating: "音", count: 1000).prefix(utf8Bytes: ProbeProtocol.textBytes)
         #expect(cut.utf8.count <= ProbeProtocol.textBytes)
         #expect(cut.allSatisfy { $0 == "音" })
     }
@@ -59,9 +63,9 @@ import Testing
     @Test(.enabled(if: Footage.isAvailable, Footage.reason))
     func noTimeIsToldAsSuch() throws {
         let file = try Scratch.open(Footage.path(Footage.tail))
-        let (outcome, facts) = FileProbe.look(at: file, isOver: { true })
-        #expect(outcome == .tooSlow)
-        #expect(facts.health == .unreadable)
+        let result = FileProbe.look(at: file, task: .describe, isOver: { true })
+        #expect(result.outcome == .tooSlow)
+        #expect(result.facts.health == .unreadable)
     }
 
     @Test func repliesAreDoubted() {
@@ -78,5 +82,14 @@ import Testing
         #expect(flaw { $0.streams = Array(repeating: StreamFacts(kind: .data, codec: "x"), count: 33) } != nil)
         #expect(flaw { $0.streams = [StreamFacts(kind: .video, codec: "x", widthPixels: -1)] } != nil)
         #expect(flaw { $0.healthDetails = Array(repeating: "x", count: 9) } != nil)
+        #expect(flaw { $0.healthDetails = [String(repeating: "x", count: 2000)] } != nil)
+        #expect(flaw { $0.playableSeconds = .infinity } != nil)
+        #expect(flaw { $0.damagedSpans = Array(repeating: ByteSpan(offset: 0, length: 1), count: 17) } != nil)
+        #expect(flaw { $0.streams = [StreamFacts(kind: .audio, codec: "x", startOffsetSeconds: .nan)] } != nil)
+        let place = GeoPoint(latitude: 1, longitude: 2)
+        #expect(flaw { $0.positions = Array(repeating: place, count: 49).compactMap(\.self) } != nil)
+        var picture = good
+        picture.pictureBytes = ProbeProtocol.pictureBytes + 1
+        #expect(picture.flaw(askedSequence: 7) != nil)
     }
 }

@@ -9,6 +9,8 @@ struct ProbeCommand: AsyncParsableCommand {
         commandName: "probe", abstract: "What files contain, without collecting them.")
 
     @OptionGroup var output: OutputOptions
+    @Flag(help: "Decode everything, for as long as that takes, instead of looking at index and end.")
+    var deep = false
     @Argument(help: "The files.")
     var files: [String]
 
@@ -29,15 +31,15 @@ struct ProbeCommand: AsyncParsableCommand {
         StationProcess.ignoreBrokenPipesAndLeases()
         let prober = MediaProber(worker: try MediaProber.defaultWorkerPath(), logger: logger)
         var reports: [Report] = []
-        for file in files { reports.append(Report(file: file, facts: try await Self.facts(of: file, prober))) }
+        for file in files { reports.append(Report(file: file, facts: try await facts(of: file, prober))) }
         await prober.stop()
         try output.print(JSONText.encode(reports), Self.table(reports))
     }
 
-    private static func facts(of file: String, _ prober: MediaProber) async throws -> MediaFacts {
-        let opened = try open(file)
+    private func facts(of file: String, _ prober: MediaProber) async throws -> MediaFacts {
+        let opened = try Self.open(file)
         do throws(MediaProbeError) {
-            return try await prober.facts(of: opened, name: opened.path)
+            return try await prober.facts(of: opened, name: opened.path, isDeep: deep)
         } catch {
             throw CommandFailure(
                 .unavailable, "\(file) cannot be probed: \(error)", hint: "is capture-probe beside capture-agent?")

@@ -1,5 +1,6 @@
 import EvidenceModel
 import FileAccess
+import Foundation
 import Logging
 import MediaProbe
 import ServiceLifecycle
@@ -27,8 +28,12 @@ struct Agent: Sendable {
         let uploads = UploadService(station: station, content: content)
         let watch = WatchService(station: station, board: board) { describeBell.ring() }
         let prober = MediaProber(
-            worker: try MediaProber.defaultWorkerPath(), workers: 2, logger: station.logger)
-        let describe = DescribeService(station: station, content: content, prober: prober, bell: describeBell) {
+            worker: try MediaProber.defaultWorkerPath(), workers: ProcessInfo.processInfo.activeProcessorCount,
+            logger: station.logger)
+        let describe = DescribeService(
+            station: station, content: content, prober: prober,
+            posters: PosterStore(station.configuration), bell: describeBell
+        ) {
             uploads.wake()
         }
         var services: [any Service] = [uploads, describe, watch]

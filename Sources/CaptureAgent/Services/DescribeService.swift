@@ -15,6 +15,7 @@ struct DescribeService: Service {
     let station: Station
     let content: StationContent
     let prober: MediaProber
+    let posters: PosterStore
     let bell: Bell
     /// Told after each recording whose copies are planned.
     let described: @Sendable () -> Void
@@ -23,51 +24,77 @@ struct DescribeService: Service {
     private static let retrySeconds = 5.0
     private static let batch = 64
 
+    private enum Message: Sendable {
+        case rung
+        case retryDue
+        case ended(owner: String, failed: [RecordingID])
+    }
+
+    private typealias Sender = AsyncStream<Message>.Continuation
+
     func run() async throws {
         try await planForNewTargets()
+        let (mailbox, sender) = AsyncStream<Message>.makeStream()
         await cancelWhenGracefulShutdown {
-            await withTaskGroup { group in
-                group.addTask { await ringRegularly() }
-                for await _ in bell.rings { await describeAll() }
-                group.cancelAll()
+            await withTaskCancellationHandler {
+                await withDiscardingTaskGroup { group in
+                    group.addTask { for await _ in bell.rings { sender.yield(.rung) } }
+                    group.addTask { await retryRegularly(sender) }
+                    var queue = DescribeQueue()
+                    for await message in mailbox {
+                        for turn in await handle(message, &queue) {
+                            group.addTask { await take(turn, sender) }
+                        }
+                    }
+                    group.cancelAll()
+                }
+            } onCancel: {
+                sender.finish()
             }
         }
         await prober.stop()
     }
 
-    private func ringRegularly() async {
-        bell.ring()
-        while (try? await Task.sleep(for: .seconds(Self.retrySeconds))) != nil { bell.ring() }
-        bell.end()
+    private func retryRegularly(_ sender: Sender) async {
+        repeat { sender.yield(.retryDue) } while (try? await Task.sleep(for: .seconds(Self.retrySeconds))) != nil
     }
 
-    private func describeAll() async {
-        var left: Set<RecordingID> = []
-        while !Task.isCancelled {
-            let (catalogue, limit) = (station.catalogue, left.count + Self.batch)
-            let found: [Recording]
-            do {
-                found = try await station.database.read { try catalogue.undescribed(limit: limit, in: $0) }
-            } catch {
+    private func handle(_ message: Message, _ queue: inout DescribeQueue) async -> [DescribeQueue.Turn] {
+        switch message {
+        case .rung: break
+        case .retryDue: queue.retryDue()
+        case .ended(let owner, let failed): queue.ended(owner, failed: failed)
+        }
+        let (catalogue, limit) = (station.catalogue, queue.known + Self.batch)
+        do {
+            let found = try await station.database.read { try catalogue.undescribed(limit: limit, in: $0) }
+            return queue.found(found)
+        } catch {
+            if !Task.isCancelled {
                 station.logger.error("the catalogue cannot be read", metadata: ["error": "\(error)"])
-                return
             }
-            let next = found.filter { !left.contains($0.id) }
-            if next.isEmpty { return }
-            for recording in next where !Task.isCancelled {
-                if await !describe(recording) { left.insert(recording.id) }
-            }
+            return []
         }
     }
 
+    /// Describes the recordings of one owner, one after the other.
+    private func take(_ turn: DescribeQueue.Turn, _ sender: Sender) async {
+        var failed: [RecordingID] = []
+        for recording in turn.recordings where !Task.isCancelled {
+            if await !describe(recording, owner: turn.owner) { failed.append(recording.id) }
+        }
+        sender.yield(.ended(owner: turn.owner, failed: failed))
+    }
+
     /// Whether it could be described now.
-    private func describe(_ recording: Recording) async -> Bool {
+    private func describe(_ recording: Recording, owner: String) async -> Bool {
         do {
-            let facts = try await facts(recording)
+            let facts = try await facts(recording, owner)
             let described = RecordingDescription.describe(
                 recording, facts: facts, itemList: station.itemList, now: Station.now())
             try await save(described)
             self.described()
+            await makePoster(described, owner)
             return true
         } catch {
             await note("\(error)", recording)
@@ -87,9 +114,23 @@ struct DescribeService: Service {
         station.logger.warning("a recording cannot be described yet", metadata: metadata)
     }
 
-    private func facts(_ recording: Recording) async throws -> MediaFacts {
+    private func facts(_ recording: Recording, _ owner: String) async throws -> MediaFacts {
         let file = try await content.open(recording)
-        return try await prober.facts(of: file, name: recording.fileName)
+        return try await prober.facts(of: file, name: recording.fileName, owner: owner)
+    }
+
+    /// While the file is at hand. A recording without a poster lacks nothing: it is made when somebody asks for it.
+    private func makePoster(_ recording: Recording, _ owner: String) async {
+        guard let facts = recording.facts, PosterStore.isWanted(facts), !posters.holds(recording.id) else { return }
+        do {
+            let file = try await content.open(recording)
+            guard let picture = try await prober.picture(of: file, owner: owner) else { return }
+            try posters.save(picture, of: recording.id)
+        } catch {
+            if Task.isCancelled { return }
+            let metadata: Logger.Metadata = ["recording.id": "\(recording.id)", "reason": "\(error)"]
+            station.logger.warning("no poster could be made", metadata: metadata)
+        }
     }
 
     private func save(_ recording: Recording) async throws {
