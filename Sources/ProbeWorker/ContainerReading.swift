@@ -41,9 +41,8 @@ struct ContainerReading: Equatable {
         var creationTime: String?
         /// QuickTime's, with the offset of the zone the device was in.
         var localCreationTime: String?
-        /// Broadcast Wave, EBU Tech 3285: a date and a time of no zone.
-        var originationDate: String?
-        var originationTime: String?
+        /// Broadcast Wave, EBU Tech 3285: a date of no zone; the time that belongs to it is `creationTime` then.
+        var date: String?
         var make: String?
         var model: String?
         /// ISO 6709.

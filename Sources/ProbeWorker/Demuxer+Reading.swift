@@ -25,8 +25,7 @@ extension Demuxer {
     private borrowing func tags() -> ContainerReading.Tags {
         ContainerReading.Tags(
             brand: tag("major_brand"), creationTime: tag("creation_time"),
-            localCreationTime: tag("com.apple.quicktime.creationdate"), originationDate: tag("origination_date"),
-            originationTime: tag("origination_time"),
+            localCreationTime: tag("com.apple.quicktime.creationdate"), date: tag("date"),
             make: tag("make") ?? tag("com.apple.quicktime.make") ?? tag("com.android.manufacturer"),
             model: tag("model") ?? tag("com.apple.quicktime.model") ?? tag("com.android.model"),
             location: tag("location") ?? tag("com.apple.quicktime.location.ISO6709"))

@@ -40,12 +40,12 @@ enum FactsRule {
         return brand == nil || brand == "qt  " ? "mov" : "mp4"
     }
 
-    /// QuickTime's time has the zone's offset, so it says more; a Broadcast Wave has a date and a time of no zone.
+    /// QuickTime's time has the zone's offset, so it says more. libavformat tells a Broadcast Wave's time without its
+    /// date.
     private static func creationTime(_ tags: ContainerReading.Tags) -> String? {
         if let local = tags.localCreationTime { return local }
-        if let time = tags.creationTime { return time }
-        guard let date = tags.originationDate, let time = tags.originationTime else { return nil }
-        return "\(date)T\(time)"
+        guard let time = tags.creationTime, !time.contains("-") else { return tags.creationTime }
+        return tags.date.map { "\($0)T\(time)" }
     }
 
     private static func stream(

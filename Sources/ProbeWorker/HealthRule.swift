@@ -57,6 +57,8 @@ struct HealthRule {
         judgeDecoding()
         judgePictures()
         if let playable, let duration, playable > duration { self.playable = duration }
+        if isCut, let playable { details.append("\(Self.text(playable)) of it play.") }
+        if basis == .estimated { details.append("The length is estimated; the container does not say it.") }
         return HealthVerdict(
             health: isDamaged ? .damaged : isCut ? .truncated : .intact, details: details,
             playableSeconds: isCut ? playable : nil,
@@ -84,23 +86,13 @@ struct HealthRule {
 
     /// Packets that were counted say the length where the container guesses; the last one says where the end is.
     private mutating func judgeLength() {
-        guard !findings.isPhoto, let walk = findings.walk, walk.isWhole, let end = walk.endSeconds else {
-            return noteGuess()
-        }
+        guard !findings.isPhoto, let walk = findings.walk, walk.isWhole, let end = walk.endSeconds else { return }
         let length = end - findings.reading.startSeconds
         if findings.reading.isDurationGuessed || duration == nil {
             let counted = walk.streams.map(\.seconds).max() ?? 0
             (duration, basis) = (counted > 0 ? counted : length, .exact)
         } else if let promised = duration, length < promised - max(Self.slackSeconds, promised / 100) {
-            cut(
-                "The recording ends after \(Self.text(length)) of the \(Self.text(promised)) that its header promises.",
-                playable: length)
-        }
-    }
-
-    private mutating func noteGuess() {
-        if basis == .estimated {
-            details.append("The length is estimated from the bit rate; the container does not say it.")
+            cut("The recording ends before the \(Self.text(promised)) that its header promises.", playable: length)
         }
     }
 
@@ -127,7 +119,7 @@ struct HealthRule {
             }
             let isShort = duration.map { end < $0 - Self.slackSeconds } ?? false
             if boxes.missingBytes > 0 || isShort {
-                cut("The file ends inside a fragment: the whole ones last \(Self.text(end)).", playable: end)
+                cut("The file ends inside a fragment, or before its last one.", playable: end)
             }
             if duration == nil { (duration, basis) = (end, .exact) }
             return
@@ -182,8 +174,8 @@ struct HealthRule {
         guard let samples = findings.samples else { return }
         if let missing = samples.missingFromSeconds {
             cut(
-                "The file ends before its recording does: its index promises more than the file holds."
-                    + " \(Self.text(missing)) play.", playable: missing)
+                "The file ends before its recording does: its index promises more than the file holds.",
+                playable: missing)
         }
         if let seconds = samples.damagedFromSeconds {
             let what = findings.zeroTail == nil ? "something else" : "zero bytes"

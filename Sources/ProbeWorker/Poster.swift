@@ -52,9 +52,11 @@ enum Poster {
         for _ in 0..<mostPackets {
             let packet = demuxer.nextPacket()
             if let packet, packet.stream != stream { continue }
-            let outcome = decoder.decode(packet)
-            if outcome.frames > 0, let picture = Scaler.shrink(decoder.frame) { return picture }
-            if packet == nil { return nil }
+            var picture: Picture?
+            _ = decoder.decode(packet) { frame in
+                if picture == nil { picture = Scaler.shrink(frame) }
+            }
+            if packet == nil || picture != nil { return picture }
         }
         return nil
     }

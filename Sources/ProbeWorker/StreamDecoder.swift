@@ -14,8 +14,7 @@ struct StreamDecoder: ~Copyable {
     private static let mostPixels: Int64 = 100_000_000
 
     private let context: UnsafeMutablePointer<AVCodecContext>
-    /// What was decoded last.
-    let frame: UnsafeMutablePointer<AVFrame>
+    private let frame: UnsafeMutablePointer<AVFrame>
 
     /// - Parameters:
     ///   - parameters: of the stream; read now, and not kept.
@@ -55,7 +54,8 @@ struct StreamDecoder: ~Copyable {
         avcodec_free_context(&gone)
     }
 
-    /// Decodes `packet`, or what is left when there is none any more, and shows every frame to `body`.
+    /// Decodes `packet`, or what is left when there is none any more, and shows every frame to `body`, which may look at
+    /// it until it returns.
     borrowing func decode(_ packet: MediaPacket?, _ body: (UnsafeMutablePointer<AVFrame>) -> Void = { _ in }) -> Outcome {
         var outcome = Outcome()
         let sent = avcodec_send_packet(context, packet?.content)
