@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 
 /// A lane for blocking input and output: what runs here runs one after the other on a thread of its own, so that a
 /// slow or hanging device stalls only its own lane and never the threads the rest of the agent runs on.
@@ -18,10 +19,15 @@ package actor IOLane {
     ) throws(Failure) -> Result {
         try work()
     }
+
+    /// close(2) of a descriptor that is nobody's any more, after what was asked before it. Does not wait.
+    nonisolated func closeLater(_ number: Int32) {
+        executor.queue.async { close(number) }
+    }
 }
 
 private final class LaneExecutor: SerialExecutor {
-    private let queue: DispatchQueue
+    let queue: DispatchQueue
 
     init(label: String) {
         queue = DispatchQueue(label: label)

@@ -9,15 +9,20 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     package let number: Int32
     /// What it was opened as, for messages.
     package let path: RawPath
+    private let lane: IOLane?
 
     /// Takes over `number`, which nobody else may close.
-    package init(adopting number: Int32, path: RawPath) {
+    ///
+    /// - Parameter lane: where it is closed, when that thread is free: close(2) of a file on a FUSE file system waits for
+    ///   its process, and may wait for ever. None where the owner may wait itself.
+    package init(adopting number: Int32, path: RawPath, closingOn lane: IOLane? = nil) {
         self.number = number
         self.path = path
+        self.lane = lane
     }
 
     deinit {
-        close(number)
+        if let lane { lane.closeLater(number) } else { close(number) }
     }
 
     /// openat(2) of one name below this directory; never follows a symbolic link (O_NOFOLLOW) and never waits for

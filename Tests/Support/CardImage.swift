@@ -94,6 +94,11 @@ package final class CardImage: Sendable {
         Self.waitForEnd(of: process)
     }
 
+    /// Stops the FUSE file system by SIGSTOP, as when a card or its reader hangs: whoever reads waits. `pullOut` ends it.
+    package func hang() {
+        if let process = state.withLock(\.process) { kill(process, SIGSTOP) }
+    }
+
     /// Unmounts, and gives the loop device back; again does nothing.
     package func close() {
         if let point = mountPoint {

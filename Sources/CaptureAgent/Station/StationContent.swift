@@ -34,7 +34,8 @@ struct StationContent: ContentSource {
         try await access(recording, spoolLane: spoolLanes[0], body)
     }
 
-    /// Opens the recording's bytes for reading.
+    /// Opens the recording's bytes for reading; closed on the lane of their place, so that a card that hangs keeps no
+    /// thread of anybody else.
     func open(_ recording: Recording) async throws(TargetFailure) -> OwnedDescriptor {
         let number = try await access(recording) { (file) throws(FileAccessError) in
             // A noncopyable value does not cross tasks; its duplicate's number does.
@@ -42,7 +43,15 @@ struct StationContent: ContentSource {
             guard copy >= 0 else { throw file.failure("fcntl") }
             return copy
         }
-        return OwnedDescriptor(adopting: number, path: recording.fileName)
+        return OwnedDescriptor(adopting: number, path: recording.fileName, closingOn: lane(of: recording))
+    }
+
+    /// None where the place has gone meanwhile.
+    private func lane(of recording: Recording) -> IOLane? {
+        switch recording.place {
+        case .spool: spoolLanes[0]
+        case .direct(let path, let fileSystem, _): station.roots.entry(at: path, fileSystem: fileSystem)?.lane
+        }
     }
 
     private func recording(_ id: RecordingID) async throws(TargetFailure) -> Recording {

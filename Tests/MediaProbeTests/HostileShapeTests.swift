@@ -1,0 +1,124 @@
+import EvidenceModel
+import FileAccess
+import Foundation
+import StationTesting
+import Testing
+
+@testable import MediaProbe
+@testable import ProbeWorker
+
+/// Files of a shape that costs more than they are worth, and media that do not keep still.
+@Suite struct HostileShapeTests {
+    private func big(_ number: Int) -> [UInt8] { (0..<4).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+
+    private func box(_ type: String, _ content: [UInt8]) -> [UInt8] { big(content.count + 8) + Array(type.utf8) + content }
+
+    private var brand: [UInt8] { box("ftyp", Array("isom".utf8) + big(0) + Array("isom".utf8)) }
+
+    /// Facts of `bytes`, and then of a recording: the same worker goes on, or another takes its place at once.
+    private func facts(_ bytes: [UInt8]) async throws -> MediaFacts {
+        let path = try Scratch.file(UUID().uuidString + ".mp4", bytes)
+        return try await ProbeBench.with { prober in
+            let facts = try await ProbeBench.facts(prober, path)
+            #expect(try await ProbeBench.facts(prober, ProbeBench.recording()).health == .intact)
+            return facts
+        }
+    }
+
+    @Test func sixtyFiveThousandTracks() async throws {
+        let track = box("trak", [])
+        let facts = try await facts(brand + box("moov", Array((0..<65_535).map { _ in track }.joined())))
+        #expect(facts.health == .unreadable)
+        #expect(facts.streams.count <= ProbeProtocol.streams)
+    }
+
+    @Test func boxesInBoxes() async throws {
+        var inner: [UInt8] = []
+        let depth = 20_000
+        for level in 0..<depth { inner += big((depth - level) * 8) + Array("moov".utf8) }
+        #expect(try await facts(brand + inner).health == .unreadable)
+    }
+
+    @Test(.enabled(if: Footage.isAvailable, Footage.reason))
+    func pictureThatWouldNotFit() async throws {
+        var bytes = try Footage.bytes(Footage.jpeg)
+        let frame = try #require((2..<(bytes.count - 9)).first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xC0 })
+        bytes.replaceSubrange((frame + 5)..<(frame + 9), with: [0xFF, 0xFF, 0xFF, 0xFF])
+        let facts = try await facts(bytes)
+        #expect(facts.kind == .photo || facts.kind == .unknown)
+        let path = try Scratch.file(UUID().uuidString, bytes)
+        let picture = try await ProbeBench.with { prober in
+            let file = try Scratch.open(path)
+            return try await prober.picture(of: file)
+        }
+        #expect(picture == nil)
+    }
+
+    /// Cut off by its recorder, or by a writer that takes it away, while it is being looked into.
+    @Test(.enabled(if: Footage.isAvailable, Footage.reason), arguments: [3, 10, 40])
+    func fileThatShrinks(_ reads: Int) throws {
+        let path = try Scratch.file(UUID().uuidString, Footage.bytes(Footage.faststart))
+        let file = try Scratch.open(path)
+        var asked = 0
+        let result = FileProbe.look(at: file, task: .deep) {
+            asked += 1
+            if asked == reads { truncate(path, 20_000) }
+            return false
+        }
+        #expect(asked > reads)
+        #expect(result.facts.health != .intact)
+    }
+
+    /// A reader that hangs: the file's worker is given up, and other devices' files do not wait for it.
+    @Test(.enabled(if: CardImage.isAvailable(.fat), "needs root and fusefat to make a card hang"))
+    func cardThatHangs() async throws {
+        let directory = try TemporaryDirectory()
+        let card = try CardImage(.fat, in: directory)
+        let point = directory.path.appending("mnt")
+        try card.mount(at: point)
+        let recording = try [UInt8](Data(contentsOf: URL(fileURLWithPath: ProbeBench.recording())))
+        try Data(recording).write(to: URL(fileURLWithPath: point.appending("a.wav").display))
+        try card.unmount()
+        try card.mount(at: point, readOnly: true)
+        let path = point.appending("a.wav").display
+        // Closing waits for the card, too: on a lane of its own.
+        let file = OwnedDescriptor(
+            adopting: Glibc.open(path, O_RDONLY | O_CLOEXEC), path: RawPath(path), closingOn: IOLane(label: "card"))
+        card.hang()
+        defer { card.pullOut() }
+        try await ProbeBench.with(workers: 2, timeout: .seconds(2)) { prober in
+            let hanging = try await prober.facts(of: file, name: RawPath("a.wav"), owner: "card")
+            #expect(hanging.health == .unreadable)
+            #expect(hanging.healthDetails.first?.contains("did not come to an end") == true)
+            #expect(try await ProbeBench.facts(prober, ProbeBench.recording()).health == .intact)
+        }
+    }
+
+    /// The same, with what waits: of a hanging device one file holds a worker, the next ones wait for their turn.
+    @Test func hangingOwnerHasOneLane() async throws {
+        let worker = try ProbeBench.fakeWorker(
+            "if once; then hello; question; exec /bin/sleep 1000; fi; exec \"$WORKER\"")
+        let path = try ProbeBench.recording()
+        let order = try await ProbeBench.with(worker: worker, workers: 2, timeout: .seconds(4)) { prober in
+            // The first question goes to the worker that hangs.
+            async let hanging = ProbeBench.facts(prober, path, owner: "card").health
+            while try ProbeBench.children(of: "/bin/sleep").isEmpty { await Task.yield() }
+            let order = try await withThrowingTaskGroup(of: (String, MediaHealth).self) { group in
+                for number in 0..<6 {
+                    let owner = number.isMultiple(of: 2) ? "card" : "other"
+                    group.addTask { (owner, try await ProbeBench.facts(prober, path, owner: owner).health) }
+                }
+                var order: [String] = []
+                for try await (owner, health) in group {
+                    order.append(owner)
+                    #expect(health == .intact)
+                }
+                return order
+            }
+            let held = try await hanging
+            #expect(held == .unreadable)
+            return order
+        }
+        #expect(Array(order.prefix(3)) == ["other", "other", "other"])
+    }
+}
