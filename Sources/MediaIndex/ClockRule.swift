@@ -9,18 +9,21 @@ package struct ClockRule: Sendable {
         package var signs: DeviceSigns
         /// The file that was changed last by the device's clock, and when.
         package var newest: (path: RawPath, modifiedAt: WallTime)?
-        /// When the device was looked at, by the station's clock.
+        /// When the device was there, by the station's clock.
+        package var dockedAt: WallTime
+        /// When its tree had been looked through.
         package var lookedAt: WallTime
         /// It came while the station watched: what the device writes when it is connected was written just now.
         package var isFresh: Bool
 
         package init(
             volumeLabel: String?, signs: DeviceSigns, newest: (path: RawPath, modifiedAt: WallTime)?,
-            lookedAt: WallTime, isFresh: Bool
+            dockedAt: WallTime, lookedAt: WallTime, isFresh: Bool
         ) {
             self.volumeLabel = volumeLabel
             self.signs = signs
             self.newest = newest
+            self.dockedAt = dockedAt
             self.lookedAt = lookedAt
             self.isFresh = isFresh
         }
@@ -83,7 +86,7 @@ package struct ClockRule: Sendable {
         guard let newest = docking.newest else { return nil }
         let zone = clocks.zone(station: station)
         let shown = clocks.fileTimeZone == .device ? zone.rereading(newest.modifiedAt) : newest.modifiedAt
-        let offset = shown.seconds(since: docking.lookedAt)
+        let offset = shown.seconds(since: docking.dockedAt)
         return abs(offset) <= seconds ? ClockOffset(seconds: offset, method: .newestFile) : nil
     }
 

@@ -22,7 +22,18 @@ package struct DeviceSigns: Sendable, Hashable {
         }
     }
 
+    /// What the device wrote, whenever it was read.
+    package struct Written: Sendable, Hashable {
+        private var files: [String: [String]]
+
+        fileprivate init(_ found: [String: File]) {
+            files = found.mapValues { [$0.text, "\($0.modifiedAt.millisecondsSince1970)"] }
+        }
+    }
+
     private var found: [String: File] = [:]
+
+    package var written: Written { Written(found) }
 
     package init() {}
 
