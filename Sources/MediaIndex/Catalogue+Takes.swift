@@ -50,7 +50,8 @@ extension Catalogue {
             try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT *, coalesce(playable_seconds, duration_seconds) AS length, \(Self.shape) AS shape FROM recording
+                        SELECT *, coalesce(playable_seconds, duration_seconds) AS length, \(Self.shape) AS shape
+                        FROM recording
                         WHERE \(scope) AND \(condition) AND kind IN ('video', 'audio')
                         ORDER BY order_ms \(direction), id \(direction) LIMIT ?
                         """),
@@ -68,8 +69,8 @@ extension Catalogue {
         return found.filter { $0.folder == folder }
     }
 
-    /// Kinds, codecs, sizes, rates and channels of the moving pictures and the sound. A rate is what was counted: of two
-    /// parts it may differ behind the point.
+    /// Kinds, codecs, sizes, rates and channels of the moving pictures and the sound. A frame rate is what was counted:
+    /// of two parts it may differ behind the point.
     private static let shape = """
         (SELECT group_concat(line, ';') FROM (
           SELECT kind || ',' || codec || ',' || coalesce(width_px, '') || ',' || coalesce(height_px, '') || ','

@@ -68,14 +68,15 @@ extension CatalogueSchema {
         """
 
     private static let companions = """
-        ALTER TABLE sighting ADD COLUMN companion_key BLOB; -- path without extension, case folded: a recording, its sidecars
+        ALTER TABLE sighting ADD COLUMN companion_key BLOB; -- path without extension, in lower case
         CREATE INDEX sighting_by_companion ON sighting(source, file_system, companion_key);
         """
 
     /// Of what was described before, the piece that was chosen is known.
     private static let earlierEvidence = """
         INSERT INTO time_evidence(recording, evidence_index, basis, original, read_as, at_ms, by_device_clock)
-        SELECT id, 0, started_at_basis, CASE started_at_basis WHEN 'embedded' THEN coalesce(creation_time, '') ELSE '' END,
+        SELECT id, 0, started_at_basis,
+          CASE started_at_basis WHEN 'embedded' THEN coalesce(creation_time, '') ELSE '' END,
           'by an older version of the agent', started_at_ms, 1
         FROM recording
         WHERE started_at_ms IS NOT NULL AND started_at_basis IN ('embedded', 'file_name', 'file_time')

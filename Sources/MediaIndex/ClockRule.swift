@@ -1,7 +1,7 @@
 package import EvidenceModel
 
-/// Measures how far a device's clock is from the station's, from what was found when it was docked. `docs/design/time.md`
-/// says why each way is believed.
+/// Measures how far a device's clock is from the station's, from what was found when it was docked.
+/// `docs/design/time.md` says why each way is believed.
 package struct ClockRule: Sendable {
     /// What the first look at a docked device found.
     package struct Docking: Sendable {

@@ -102,7 +102,7 @@ private struct WrittenTime {
         if text.hasSuffix("Z") || text.hasSuffix("z") {
             offset = .utc
         } else {
-            offset = text.wholeMatch(of: /.*T.*[+-]\d\d:\d\d/.ignoresCase()) == nil ? .none : .other
+            offset = text.wholeMatch(of: /.*[Tt ].*[+-]\d\d:\d\d/) == nil ? .none : .other
         }
     }
 }

@@ -2,9 +2,9 @@ package import EvidenceModel
 
 /// Finds which recordings of one device are one take.
 ///
-/// Two follow each other when the device says so, by the same `take` key in the same folder and the next part number; or
-/// when their streams have the same shape and the second starts within two seconds of the first one's end. Recordings of
-/// different cameras of one device never do. Nothing is joined: the files stay what they are.
+/// Two follow each other when the device says so, by the same `take` key in the same folder and the next part number;
+/// or when their streams have the same shape and the second starts within two seconds of the first one's end.
+/// Recordings of different cameras of one device never do. Nothing is joined: the files stay what they are.
 package enum TakeRule {
     /// What the rule looks at of one recording.
     package struct Member: Sendable, Hashable {
@@ -58,8 +58,7 @@ package enum TakeRule {
 
     /// Each recording of `chain` with its place in it.
     ///
-    /// - Parameter before: how many parts of the take come before the chain's first, under the take's `id`; where only a
-    ///   piece of a long take was looked at.
+    /// - Parameter before: the place of the chain's first, where only a piece of a long take was looked at.
     package static func places(_ chain: [Member], before: Take? = nil) -> [(RecordingID, Take)] {
         guard let first = chain.first else { return [] }
         let (id, skipped) = before.map { ($0.id, $0.part - 1) } ?? (first.id, 0)

@@ -5,7 +5,7 @@ import MediaIndex
 import StationTesting
 import Testing
 
-private func profiles(_ text: String) throws(YAMLError) -> DeviceProfiles {
+func profiles(_ text: String) throws(YAMLError) -> DeviceProfiles {
     try DeviceProfiles(file: YAMLFile(name: "x.yaml", text: text))
 }
 

@@ -141,7 +141,10 @@ struct ProbeExplanation: Encodable, Sendable {
     /// Lines for people.
     var text: String {
         var lines = [file, "  profile \(reading.profile ?? "none: no profile knows such a file")"]
-        lines += fields.map { "  \($0.field) \($0.value): pattern \($0.pattern), of \($0.of)" }
+        lines += fields.map { field in
+            let source = "profile \(reading.profile ?? ""), pattern \(field.pattern), of \(field.of)"
+            return "  \(field.field) \(field.value): \(source)"
+        }
         lines += judged.map { piece in
             let evidence = piece.evidence
             return "  \(evidence.basis.rawValue) \"\(evidence.original)\" \(evidence.readAs): "

@@ -20,7 +20,7 @@ extension RootCollector {
         return result.signs
     }
 
-    /// Holds the device's clock against the station's, once for each docking, when it is known which file is the newest.
+    /// Holds the device's clock against the station's, once for each docking, when the newest file is known.
     func measureClock(_ summary: ScanSummary, _ signs: DeviceSigns, _ state: inout RootState) async {
         guard root.kind == .mount, state.takesFirstLook() else { return }
         let newest = summary.newest.map { (path: $0.path, modifiedAt: $0.stamp.modifiedAt) }

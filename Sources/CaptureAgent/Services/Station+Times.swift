@@ -18,8 +18,8 @@ extension Station {
         return chosen
     }
 
-    /// Writes a description: with all evidence of the start, that of sidecars too, and the take it belongs to. A sidecar
-    /// may move the start of the recording it belongs to; the key of that one's copies stays what it is.
+    /// Writes a description: with all evidence of the start, that of sidecars too, and the take. A sidecar may move the
+    /// start of the recording it belongs to; the key of that one's copies stays what it is.
     ///
     /// - Returns: the recording as it was written.
     func describe(_ described: Recording, at now: WallTime, in database: Database) throws -> Recording {
