@@ -26,9 +26,12 @@ package struct TreeScan: Sendable, Hashable {
         self.isReadOnly = isReadOnly
     }
 
-    /// The file that was changed last, by the clock that wrote it; of several the first by path.
+    /// The file that was changed last, by the clock that wrote it; of several the first by path. Empty files are left
+    /// out: a driver may show a volume's label as one, with a time that nobody wrote.
     package var newest: ObservedFile? {
-        files.min { ($1.stamp.modifiedNanoseconds, $0.path) < ($0.stamp.modifiedNanoseconds, $1.path) }
+        files.filter { $0.stamp.size > 0 }.min {
+            ($1.stamp.modifiedNanoseconds, $0.path) < ($0.stamp.modifiedNanoseconds, $1.path)
+        }
     }
 
     /// Sizes added up; a corrupt card can claim any.
