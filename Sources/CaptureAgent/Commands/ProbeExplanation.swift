@@ -19,13 +19,11 @@ struct ExplainOptions: ParsableArguments {
 
     /// What the explanations of all files rest on.
     func ground() throws(CommandFailure) -> ExplanationGround {
-        var configuration: AgentConfiguration?
-        do throws(CommandFailure) {
-            configuration = try StationFiles.configuration(named: config)
-        } catch {
-            // Without one the files can still be looked at; a file that was named must be there.
-            if config != nil { throw error }
-        }
+        // Without a configuration the files can still be looked at; one that is there must be right.
+        let isThere =
+            config != nil || ProcessInfo.processInfo.environment["CAPTURE_AGENT_CONFIG"] != nil
+            || FileManager.default.fileExists(atPath: StationFiles.defaultPath)
+        let configuration = isThere ? try StationFiles.configuration(named: config) : nil
         let profiles: DeviceProfiles
         if let devices {
             profiles = try StationFiles.deviceProfiles(at: RawPath(devices))
