@@ -41,8 +41,13 @@ extension Catalogue {
 
     private func neighbours(of id: RecordingID, in database: Database) throws -> [TakeRule.Member] {
         let row = try Row.fetchOne(
-            database.cachedStatement(sql: "SELECT device, source, source_path, order_ms FROM recording WHERE id = ?"),
+            database.cachedStatement(
+                sql: """
+                    SELECT device, source, source_path, order_ms FROM recording
+                    WHERE id = ? AND kind IN ('video', 'audio')
+                    """),
             arguments: [id.text])
+        // Photos and sidecars, of which a card may have very many, are in no take.
         guard let row else { return [] }
         let (device, source, order): (String?, String, Int64) = (row["device"], row["source"], row["order_ms"])
         let scope = device == nil ? "device IS NULL AND source = ?" : "device = ?"
