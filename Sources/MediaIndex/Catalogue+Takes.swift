@@ -55,7 +55,9 @@ extension Catalogue {
             try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT *, coalesce(playable_seconds, duration_seconds) AS length, \(Self.shape) AS shape
+                        SELECT id, source, source_path, started_at_ms, part_number, take_key, camera, take, take_part,
+                          take_gap_seconds, coalesce(playable_seconds, duration_seconds) AS length,
+                          \(Self.shape) AS shape
                         FROM recording
                         WHERE \(scope) AND \(condition) AND kind IN ('video', 'audio')
                         ORDER BY order_ms \(direction), id \(direction) LIMIT ?
