@@ -92,7 +92,7 @@ let package = Package(
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting"]),
         tests(
             of: "CaptureAgent",
-            ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting"]),
+            ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting", logging]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
         tests(

@@ -23,12 +23,17 @@ package struct ScanSummary: Sendable, Hashable {
     package var stillChanging: [RawPath]
     /// Folders that could not be looked into: what they hold is not known.
     package var unreadable: [RawPath]
+    /// The file that was changed last, by the clock that wrote it.
+    package var newest: ObservedFile?
 
-    package init(files: Int, bytes: Int64, stillChanging: [RawPath], unreadable: [RawPath] = []) {
+    package init(
+        files: Int, bytes: Int64, stillChanging: [RawPath], unreadable: [RawPath] = [], newest: ObservedFile? = nil
+    ) {
         self.files = files
         self.bytes = bytes
         self.stillChanging = stillChanging
         self.unreadable = unreadable
+        self.newest = newest
     }
 }
 

@@ -82,7 +82,7 @@ package struct RootWatcher: Sendable {
         }
         let summary = ScanSummary(
             files: scan.files.count, bytes: scan.bytes, stillChanging: pass.machine.stillChanging,
-            unreadable: scan.skipped.filter { $0.reason == .unreadable }.map(\.path))
+            unreadable: scan.skipped.filter { $0.reason == .unreadable }.map(\.path), newest: scan.newest)
         await handle(.scanned(summary))
         return lookAgain
     }

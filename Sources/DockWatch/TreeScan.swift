@@ -26,6 +26,14 @@ package struct TreeScan: Sendable, Hashable {
         self.isReadOnly = isReadOnly
     }
 
+    /// The file that was changed last, by the clock that wrote it; of several the first by path. Empty files are left
+    /// out: a driver may show a volume's label as one, with a time that nobody wrote.
+    package var newest: ObservedFile? {
+        files.filter { $0.stamp.size > 0 }.min {
+            ($1.stamp.modifiedNanoseconds, $0.path) < ($0.stamp.modifiedNanoseconds, $1.path)
+        }
+    }
+
     /// Sizes added up; a corrupt card can claim any.
     package var bytes: Int64 {
         files.reduce(0) { sum, file in

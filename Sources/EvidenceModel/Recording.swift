@@ -64,6 +64,13 @@ package struct Recording: Sendable, Hashable {
     package var facts: MediaFacts?
     package var tags: [Tag]
     package var state: RecordingState
+    package var marks = RecordingMarks()
+    /// Everything that tells when it started, with the originals.
+    package var evidence: [TimeEvidence] = []
+    /// How wrong the device's clock was, where that was measured; `startedAt` is corrected by it.
+    package var clockOffset: ClockOffset?
+    /// None for a recording that stands alone.
+    package var take: Take?
 
     package init(
         id: RecordingID, station: String, content: StoredContent, place: ContentPlace, fileName: RawPath,

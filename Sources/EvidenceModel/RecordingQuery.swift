@@ -13,6 +13,8 @@ package struct RecordingQuery: Sendable, Hashable {
     package var kind: MediaKind?
     package var state: RecordingState?
     package var health: MediaHealth?
+    /// The id of a take's first recording.
+    package var take: RecordingID?
     /// A piece of the file name or of the path below the source.
     package var text: String?
     /// At most so many recordings on a page.

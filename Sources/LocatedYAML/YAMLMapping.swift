@@ -51,8 +51,8 @@ package struct YAMLMapping {
 }
 
 /// Levenshtein's distance: how many single characters to insert, delete or replace.
-enum EditDistance {
-    static func between(_ left: String, _ right: String) -> Int {
+package enum EditDistance {
+    package static func between(_ left: String, _ right: String) -> Int {
         let (left, right) = (Array(left), Array(right))
         var row = Array(0...right.count)
         for (i, a) in left.enumerated() {

@@ -79,6 +79,7 @@ extension Catalogue {
         add("kind = ?", query.kind?.rawValue)
         add("state = ?", query.state?.rawValue)
         add("health = ?", query.health?.rawValue)
+        add("take = ?", query.take?.text)
         add("searched_text LIKE ? ESCAPE '\\'", query.text.map { "%" + Self.literal($0) + "%" })
         for (column, value) in [("item", query.item), ("stage", query.stage), ("case_number", query.caseNumber)] {
             add("EXISTS(SELECT 1 FROM tag WHERE tag.recording = recording.id AND tag.\(column) = ?)", value)
@@ -107,15 +108,7 @@ extension Catalogue {
 
     private func recordings(sql: String, arguments: StatementArguments, in database: Database) throws -> [Recording] {
         try Row.fetchAll(database.cachedStatement(sql: sql), arguments: arguments).map { row in
-            let id: String = row["id"]
-            let streams = try Row.fetchAll(
-                database.cachedStatement(sql: "SELECT * FROM stream WHERE recording = ? ORDER BY stream_index"),
-                arguments: [id])
-            let tags = try Row.fetchAll(
-                database.cachedStatement(sql: "SELECT * FROM tag WHERE recording = ? ORDER BY tag_index"),
-                arguments: [id])
-            return try RecordingRow.recording(
-                row, streams: streams.map { try RecordingRow.stream($0) }, tags: tags.map(RecordingRow.tag))
+            try RecordingRow.recording(row, details(of: row["id"], take: row["take"], in: database))
         }
     }
 }

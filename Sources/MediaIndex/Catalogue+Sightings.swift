@@ -58,13 +58,13 @@ extension Catalogue {
         try database.cachedStatement(
             sql: """
                 INSERT INTO sighting(recording, source, file_system, path, size_bytes, modified_ns, changed_ns,
-                  sentinel_sha256, seen_at_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  sentinel_sha256, seen_at_ms, companion_key) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET recording = excluded.recording, seen_at_ms = excluded.seen_at_ms
                 """
         ).execute(arguments: [
             recording.text, sighting.source, sighting.fileSystem, sighting.file.path.databaseBytes,
             sighting.file.stamp.size, sighting.file.stamp.modifiedNanoseconds, sighting.file.stamp.changedNanoseconds,
-            Data(sighting.sentinel.digest.bytes), time.millisecondsSince1970,
+            Data(sighting.sentinel.digest.bytes), time.millisecondsSince1970, sighting.file.path.companionKey,
         ])
     }
 

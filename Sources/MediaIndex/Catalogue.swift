@@ -17,8 +17,9 @@ package struct Catalogue: Sendable {
             sql: """
                 INSERT INTO recording(id, station, sha256, size_bytes, part_size_bytes, part_sha256, place, direct_root,
                   direct_file_system, file_name, source, source_path, searched_text, device, officer, started_at_ms,
-                  started_at_basis, order_ms, file_time_ms, collected_at_ms, kind, state)
-                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  started_at_basis, order_ms, file_time_ms, collected_at_ms, kind, state, profile, part_number,
+                  take_key, camera, important, clock_offset_seconds, clock_offset_method)
+                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             recording.id.text, recording.station, Data(recording.content.digest.bytes), recording.content.size,
@@ -28,27 +29,51 @@ package struct Catalogue: Sendable {
             recording.officer, recording.startedAt?.millisecondsSince1970, recording.startedAtBasis.rawValue,
             recording.startedAt?.millisecondsSince1970 ?? .min, recording.fileTime.millisecondsSince1970,
             recording.collectedAt.millisecondsSince1970, MediaKind.unknown.rawValue, recording.state.rawValue,
+            recording.marks.profile, recording.marks.part, recording.marks.takeKey, recording.marks.camera,
+            recording.marks.isImportant, recording.clockOffset?.seconds, recording.clockOffset?.method.rawValue,
         ])
+        try insert(recording.evidence, of: recording.id, in: database)
     }
 
     /// Writes what the probe found, and what follows from it. `recording.facts` must be there.
     package func describe(_ recording: Recording, at time: WallTime, in database: Database) throws {
         guard let facts = recording.facts else { preconditionFailure("a description has facts") }
-        let details = try String(decoding: JSONEncoder().encode(facts.healthDetails), as: UTF8.self)
         try database.cachedStatement(
             sql: """
-                UPDATE recording SET device = ?, officer = ?, started_at_ms = ?, started_at_basis = ?, order_ms = ?,
-                  described_at_ms = ?, undescribed_reason = NULL, kind = ?, container = ?, duration_seconds = ?, creation_time = ?, health = ?,
-                  health_details = ? WHERE id = ?
+                UPDATE recording SET device = ?, officer = ?, described_at_ms = ?, undescribed_reason = NULL, kind = ?,
+                  container = ?, duration_seconds = ?, duration_basis = ?, playable_seconds = ?, bit_rate = ?,
+                  creation_time = ?, make = ?, model = ?, health = ?, health_details = ?, damaged_bytes = ?
+                WHERE id = ?
                 """
         ).execute(arguments: [
-            recording.device, recording.officer, recording.startedAt?.millisecondsSince1970,
-            recording.startedAtBasis.rawValue, recording.startedAt?.millisecondsSince1970 ?? .min,
-            time.millisecondsSince1970, facts.kind.rawValue, facts.container, facts.durationSeconds, facts.creationTime,
-            facts.health.rawValue, details, recording.id.text,
+            recording.device, recording.officer, time.millisecondsSince1970, facts.kind.rawValue, facts.container,
+            facts.durationSeconds, facts.durationBasis?.rawValue, facts.playableSeconds, facts.bitRate,
+            facts.creationTime, facts.make, facts.model, facts.health.rawValue, try Self.json(facts.healthDetails),
+            try Self.json(facts.damagedSpans), recording.id.text,
         ])
+        try setStart(of: recording, in: database)
         try insert(facts.streams, of: recording.id, in: database)
+        try insert(facts.positions, of: recording.id, in: database)
         try insert(recording.tags, of: recording.id, in: database)
+    }
+
+    private static func json(_ list: some Encodable) throws -> String {
+        String(decoding: try JSONEncoder().encode(list), as: UTF8.self)
+    }
+
+    /// Writes a start that was chosen, with all its evidence and the clock's offset.
+    package func setStart(of recording: Recording, in database: Database) throws {
+        try database.cachedStatement(
+            sql: """
+                UPDATE recording SET started_at_ms = ?, started_at_basis = ?, order_ms = ?, clock_offset_seconds = ?,
+                  clock_offset_method = ? WHERE id = ?
+                """
+        ).execute(arguments: [
+            recording.startedAt?.millisecondsSince1970, recording.startedAtBasis.rawValue,
+            recording.startedAt?.millisecondsSince1970 ?? .min, recording.clockOffset?.seconds,
+            recording.clockOffset?.method.rawValue, recording.id.text,
+        ])
+        try insert(recording.evidence, of: recording.id, in: database)
     }
 
     /// Remembers why a recording could not be described; whether that is news.
@@ -60,34 +85,6 @@ package struct Catalogue: Sendable {
                 """,
             arguments: [reason, id.text, reason])
         return database.changesCount > 0
-    }
-
-    private func insert(_ streams: [StreamFacts], of id: RecordingID, in database: Database) throws {
-        let statement = try database.cachedStatement(
-            sql: """
-                INSERT INTO stream(recording, stream_index, kind, codec, width_px, height_px, frame_rate,
-                  sample_rate_hz, channels) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """)
-        for (index, stream) in streams.enumerated() {
-            try statement.execute(arguments: [
-                id.text, index, stream.kind.rawValue, stream.codec, stream.widthPixels, stream.heightPixels,
-                stream.frameRate, stream.sampleRateHertz, stream.channels,
-            ])
-        }
-    }
-
-    private func insert(_ tags: [Tag], of id: RecordingID, in database: Database) throws {
-        let statement = try database.cachedStatement(
-            sql: """
-                INSERT INTO tag(recording, tag_index, item, stage, case_number, given_by, confidence, given_at_ms,
-                  list_version) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """)
-        for (index, tag) in tags.enumerated() {
-            try statement.execute(arguments: [
-                id.text, index, tag.item, tag.stage, tag.caseNumber, tag.by, tag.confidence,
-                tag.at.millisecondsSince1970, tag.listVersion,
-            ])
-        }
     }
 
     package func setState(_ state: RecordingState, of id: RecordingID, in database: Database) throws {

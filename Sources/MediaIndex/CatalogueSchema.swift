@@ -9,6 +9,7 @@ package enum CatalogueSchema {
             try database.execute(sql: sightings)
             try database.execute(sql: docks)
         }
+        migrator.registerMigration("catalogue-2", migrate: addDescriptions)
     }
 
     private static let recordings = """

@@ -1,68 +1,82 @@
 package import EvidenceModel
-package import LocatedYAML
 
-/// How to read device, officer and start time from names, for the makes of devices an office has (`devices.yaml`).
+/// How to read device, officer, time and marks from what is on a device, for the makes of devices an office has
+/// (`devices.yaml`).
 package struct DeviceProfiles: Sendable {
-    package struct Profile: Sendable {
-        package var name: String
-        /// Only devices whose volume label matches; every device where there is none.
-        package var volumeLabel: NamedPattern?
-        /// Tried in order; the first one that gives a field is where the field comes from.
-        package var patterns: [Pattern]
-    }
+    package var profiles: [DeviceProfile]
 
-    package struct Pattern: Sendable {
-        package enum Subject: String, Sendable, CaseIterable {
-            case fileName = "file_name"
-            case path
-            case volumeLabel = "volume_label"
-        }
-
-        package var name: String
-        package var subject: Subject
-        package var expression: NamedPattern
-    }
-
-    package var profiles: [Profile]
-
-    package init(profiles: [Profile] = []) {
+    package init(profiles: [DeviceProfile] = []) {
         self.profiles = profiles
     }
 
-    /// What names tell of a file.
+    /// What was told of a file, and by what.
     package struct Reading: Sendable, Hashable {
-        package var device: String?
-        package var officer: String?
-        /// In the zone of the station.
-        package var startedAt: CalendarTime?
+        /// One field's text, and where it comes from.
+        package struct Found: Sendable, Hashable {
+            package var text: String
+            /// The pattern's name.
+            package var pattern: String
+            package var subject: DeviceProfile.Subject
+        }
+
+        /// None where no profile knows the file.
+        package var profile: String?
+        package var fields: [DeviceProfile.Field: Found] = [:]
+
+        package var device: String? { fields[.device]?.text }
+        package var officer: String? { fields[.officer]?.text }
+        /// In the zone of the device's clock.
+        package var startedAt: CalendarTime? { fields[.time].flatMap { DeviceProfiles.time($0.text) } }
+        package var marks: RecordingMarks {
+            RecordingMarks(
+                profile: profile, part: fields[.part].flatMap { DeviceProfiles.number($0.text) },
+                takeKey: fields[.take]?.text, camera: fields[.camera]?.text, isImportant: fields[.important] != nil)
+        }
     }
 
-    /// Reads `path`, and the label of the volume it is on. Profiles are tried in order, the first one of which any
-    /// pattern matches is the device's.
-    package func read(path: RawPath, volumeLabel: String?) -> Reading {
-        for profile in profiles {
-            if let wanted = profile.volumeLabel, !(volumeLabel.map(wanted.matches) ?? false) { continue }
-            let found = profile.patterns.compactMap { groups(of: $0, path: path, volumeLabel: volumeLabel) }
-            guard !found.isEmpty else { continue }
-            let merged = found.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
-            return Reading(
-                device: merged["device"], officer: merged["officer"], startedAt: merged["time"].flatMap(Self.time))
+    /// Reads `path` below the root, the label of the volume it is on, and the signs that were found on the device.
+    /// Profiles are tried in order; the first that is for such a device and of which any pattern matches is the file's.
+    package func read(path: RawPath, volumeLabel: String?, signs: DeviceSigns = DeviceSigns()) -> Reading {
+        for profile in profiles where profile.admits(volumeLabel: volumeLabel, signs: signs) {
+            var reading = Reading(profile: profile.name)
+            var isMatched = false
+            for pattern in profile.patterns {
+                guard let subject = Self.subject(pattern.subject, path, volumeLabel, signs),
+                    let groups = pattern.expression.groups(DeviceProfile.Field.allCases.map(\.rawValue), in: subject)
+                else { continue }
+                isMatched = true
+                reading.add(groups, of: pattern)
+            }
+            if isMatched { return reading }
         }
         return Reading()
     }
 
-    private func groups(of pattern: Pattern, path: RawPath, volumeLabel: String?) -> [String: String]? {
-        let subject: String? =
-            switch pattern.subject {
-            case .fileName: path.lastComponent.display
-            case .path: path.display
-            case .volumeLabel: volumeLabel
-            }
-        return subject.flatMap { pattern.expression.groups(["device", "officer", "time"], in: $0) }
+    /// The clocks of the profile that was named when the file was collected; the usual ones where it has gone since.
+    package func clocks(of profile: String?) -> DeviceClocks {
+        profiles.first { $0.name == profile }?.clocks ?? DeviceClocks()
+    }
+
+    /// The files on a device that any profile asks for, each once.
+    package var deviceFiles: [String] {
+        var seen: Set<String> = []
+        return profiles.flatMap(\.deviceFiles).filter { seen.insert($0.lowercased()).inserted }
+    }
+
+    private static func subject(
+        _ subject: DeviceProfile.Subject, _ path: RawPath, _ volumeLabel: String?, _ signs: DeviceSigns
+    ) -> String? {
+        switch subject {
+        case .fileName: path.lastComponent.display
+        case .folder: path.parent.display
+        case .path: path.display
+        case .volumeLabel: volumeLabel
+        case .markerFile(let file): signs.file(file)?.text
+        }
     }
 
     /// `20261122093000`, with whatever separators between the digits.
-    private static func time(_ text: String) -> CalendarTime? {
+    static func time(_ text: String) -> CalendarTime? {
         let digits = text.filter(\.isASCII).compactMap(\.wholeNumberValue)
         guard digits.count >= 14 else { return nil }
         func number(_ range: Range<Int>) -> Int { digits[range].reduce(0) { $0 * 10 + $1 } }
@@ -70,40 +84,25 @@ package struct DeviceProfiles: Sendable {
             year: number(0..<4), month: number(4..<6), day: number(6..<8), hour: number(8..<10),
             minute: number(10..<12), second: number(12..<14))
     }
+
+    /// Up to nine digits.
+    static func number(_ text: String) -> Int? {
+        text.utf8.count <= 9 && text.allSatisfy { $0.isASCII && $0.isNumber } ? Int(text) : nil
+    }
 }
 
-extension DeviceProfiles {
-    /// Reads `devices.yaml`; a pattern that does not compile is an error with its line.
-    package init(file: YAMLFile) throws(YAMLError) {
-        profiles = try file.read { (top) throws(YAMLError) in
-            try top.required("profiles").list { (element) throws(YAMLError) in
-                try element.mapping { (profile) throws(YAMLError) in
-                    Profile(
-                        name: try profile.required("name").string(),
-                        volumeLabel: try profile.optional("volume_label").map(Self.expression),
-                        patterns: try profile.required("patterns").list(Self.pattern))
-                }
+extension DeviceProfiles.Reading {
+    /// Takes from a match what no pattern before gave. Digits that are no time, and parts that are no number, give
+    /// nothing: a later pattern may.
+    fileprivate mutating func add(_ groups: [String: String], of pattern: DeviceProfile.Pattern) {
+        for field in DeviceProfile.Field.allCases where fields[field] == nil {
+            guard let text = groups[field.rawValue] else { continue }
+            switch field {
+            case .time where DeviceProfiles.time(text) == nil: continue
+            case .part where DeviceProfiles.number(text) == nil: continue
+            case .device, .officer, .time, .part, .take, .camera, .important:
+                fields[field] = Found(text: text, pattern: pattern.name, subject: pattern.subject)
             }
-        }
-    }
-
-    private static func pattern(_ value: YAMLValue) throws(YAMLError) -> Pattern {
-        try value.mapping { (pattern) throws(YAMLError) in
-            Pattern(
-                name: try pattern.required("name").string(),
-                subject: try pattern.optional("of").map { (of) throws(YAMLError) in
-                    try of.choice(Pattern.Subject.self)
-                } ?? .fileName,
-                expression: try Self.expression(pattern.required("pattern")))
-        }
-    }
-
-    static func expression(_ value: YAMLValue) throws(YAMLError) -> NamedPattern {
-        let text = try value.string()
-        do {
-            return try NamedPattern(text)
-        } catch {
-            throw value.error("is no regular expression: \(error)")
         }
     }
 }

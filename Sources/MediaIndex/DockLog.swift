@@ -23,6 +23,8 @@ package struct Dock: Sendable, Hashable {
     package var filesCollected: Int
     package var bytesTotal: Int64
     package var bytesCollected: Int64
+    /// How wrong the device's clock was when it was docked, where that was measured.
+    package var clockOffset: ClockOffset?
     /// Counted from the recordings this docking brought; not stored.
     package var filesVerified = 0
     package var bytesVerified: Int64 = 0
@@ -30,7 +32,7 @@ package struct Dock: Sendable, Hashable {
     package init(
         source: String, root: RawPath, fileSystem: String, device: String? = nil, officer: String? = nil,
         state: DockState, reason: String? = nil, dockedAt: WallTime, undockedAt: WallTime? = nil, filesTotal: Int = 0,
-        filesCollected: Int = 0, bytesTotal: Int64 = 0, bytesCollected: Int64 = 0
+        filesCollected: Int = 0, bytesTotal: Int64 = 0, bytesCollected: Int64 = 0, clockOffset: ClockOffset? = nil
     ) {
         self.source = source
         self.root = root
@@ -45,6 +47,7 @@ package struct Dock: Sendable, Hashable {
         self.filesCollected = filesCollected
         self.bytesTotal = bytesTotal
         self.bytesCollected = bytesCollected
+        self.clockOffset = clockOffset
     }
 }
 
@@ -57,19 +60,35 @@ package struct DockLog: Sendable {
         try database.cachedStatement(
             sql: """
                 INSERT INTO dock(source, root, file_system, device, officer, state, reason, docked_at_ms,
-                  undocked_at_ms, files_total, files_collected, bytes_total, bytes_collected)
-                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  undocked_at_ms, files_total, files_collected, bytes_total, bytes_collected, clock_offset_seconds,
+                  clock_offset_method)
+                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET file_system = excluded.file_system, device = excluded.device,
                   officer = excluded.officer, state = excluded.state, reason = excluded.reason,
                   docked_at_ms = excluded.docked_at_ms, undocked_at_ms = excluded.undocked_at_ms,
                   files_total = excluded.files_total, files_collected = excluded.files_collected,
-                  bytes_total = excluded.bytes_total, bytes_collected = excluded.bytes_collected
+                  bytes_total = excluded.bytes_total, bytes_collected = excluded.bytes_collected,
+                  clock_offset_seconds = excluded.clock_offset_seconds,
+                  clock_offset_method = excluded.clock_offset_method
                 """
         ).execute(arguments: [
             dock.source, dock.root.databaseBytes, dock.fileSystem, dock.device, dock.officer, dock.state.rawValue,
             dock.reason, dock.dockedAt.millisecondsSince1970, dock.undockedAt?.millisecondsSince1970, dock.filesTotal,
-            dock.filesCollected, dock.bytesTotal, dock.bytesCollected,
+            dock.filesCollected, dock.bytesTotal, dock.bytesCollected, dock.clockOffset?.seconds,
+            dock.clockOffset?.method.rawValue,
         ])
+    }
+
+    /// The clock's offset of the device that is docked at this root now.
+    package func clockOffset(at root: WatchedRoot, in database: Database) throws -> ClockOffset? {
+        try Row.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT clock_offset_seconds, clock_offset_method FROM dock
+                    WHERE source = ? AND root = ? AND undocked_at_ms IS NULL
+                    """),
+            arguments: [root.source, root.path.databaseBytes]
+        ).flatMap { try RecordingRow.clockOffset($0, "dock \(root.path.display)") }
     }
 
     /// Forgets what an earlier docking at this root brought, and what was skipped or unreadable on this file system: all
@@ -121,10 +140,10 @@ package struct DockLog: Sendable {
                 LEFT JOIN recording ON recording.id = dock_file.recording AND recording.state = 'verified'
                 GROUP BY dock.source, dock.root ORDER BY dock.source, dock.root
                 """
-        ).map(Self.dock)
+        ).map { try Self.dock($0) }
     }
 
-    private static func dock(_ row: Row) -> Dock {
+    private static func dock(_ row: Row) throws -> Dock {
         let undocked: Int64? = row["undocked_at_ms"]
         var dock = Dock(
             source: row["source"], root: RawPath(bytes: row["root"] as Data), fileSystem: row["file_system"],
@@ -132,7 +151,8 @@ package struct DockLog: Sendable {
             reason: row["reason"], dockedAt: WallTime(millisecondsSince1970: row["docked_at_ms"]),
             undockedAt: undocked.map(WallTime.init(millisecondsSince1970:)), filesTotal: row["files_total"],
             filesCollected: row["files_collected"], bytesTotal: row["bytes_total"],
-            bytesCollected: row["bytes_collected"])
+            bytesCollected: row["bytes_collected"],
+            clockOffset: try RecordingRow.clockOffset(row, "dock \(row["source"] as String)"))
         dock.filesVerified = row["files_verified"]
         dock.bytesVerified = row["bytes_verified"]
         return dock

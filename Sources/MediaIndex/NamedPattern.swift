@@ -23,5 +23,12 @@ package final class NamedPattern: Sendable {
         }
     }
 
+    /// The names of the groups it has, in the order in which they stand.
+    package var groupNames: [String] {
+        // What looks like a group may stand in a class or be escaped: the compiler knows.
+        let candidates = text.matches(of: /\(\?(?:P?<|')(\w+)/).map { String($0.1) }
+        return regex.withLock { regex in candidates.filter { regex.contains(captureNamed: $0) } }
+    }
+
     package func matches(_ subject: String) -> Bool { groups([], in: subject) != nil }
 }

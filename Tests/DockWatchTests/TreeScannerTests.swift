@@ -21,6 +21,18 @@ struct TreeScannerTests {
         try OwnedDescriptor.open(absolute: directory.path, flags: O_RDONLY | O_DIRECTORY).status().stamp.device
     }
 
+    @Test func theNewestFileIsNotAnEmptyOne() {
+        func file(_ name: String, _ modified: Int64, size: Int64 = 1) -> ObservedFile {
+            let stamp = FileStamp(
+                device: 1, inode: 1, size: size, modifiedNanoseconds: modified, changedNanoseconds: 0)
+            return ObservedFile(path: RawPath(name), stamp: stamp)
+        }
+        #expect(TreeScan().newest == nil)
+        #expect(TreeScan(files: [file("LABEL", 9, size: 0)]).newest == nil)
+        let files = [file("a", -5), file("c", 7), file("b", 7), file("LABEL", 9, size: 0)]
+        #expect(TreeScan(files: files).newest == file("b", 7))
+    }
+
     private func paths(_ scan: TreeScan) -> [String] { scan.files.map(\.path.display).sorted() }
 
     private func skipped(_ scan: TreeScan) -> [String: SkippedEntry.Reason] {

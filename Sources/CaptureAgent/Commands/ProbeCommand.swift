@@ -11,6 +11,7 @@ struct ProbeCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @Flag(help: "Decode everything, for as long as that takes, instead of looking at index and end.")
     var deep = false
+    @OptionGroup var explanation: ExplainOptions
     @Argument(help: "The files.")
     var files: [String]
 
@@ -29,11 +30,21 @@ struct ProbeCommand: AsyncParsableCommand {
 
     func run() async throws {
         StationProcess.ignoreBrokenPipesAndLeases()
+        let ground = explanation.explain ? try explanation.ground() : nil
         let prober = MediaProber(worker: try MediaProber.defaultWorkerPath(), logger: logger)
         var reports: [Report] = []
         for file in files { reports.append(Report(file: file, facts: try await facts(of: file, prober))) }
         await prober.stop()
+        if let ground { return try explain(reports, ground) }
         try output.print(JSONText.encode(reports), Self.table(reports))
+    }
+
+    private func explain(_ reports: [Report], _ ground: ExplanationGround) throws {
+        let explanations = try reports.map { report in
+            let time = try Self.open(report.file).status().stamp.modifiedAt
+            return ground.explain(report.file, facts: report.facts, fileTime: time, now: Station.now())
+        }
+        try output.print(JSONText.encode(explanations), explanations.map(\.text).joined(separator: "\n\n"))
     }
 
     private func facts(of file: String, _ prober: MediaProber) async throws -> MediaFacts {

@@ -82,6 +82,8 @@ struct RecordingFilters: ParsableArguments {
     var state: RecordingState?
     @Option(help: "intact, truncated, damaged, unreadable, empty or encrypted.")
     var health: MediaHealth?
+    @Option(help: "The id of a take's first recording.")
+    var take: String?
     @Option(help: "A piece of the file's name or path.")
     var text: String?
     @Option(help: "How many at most, 1 to 1000.")
@@ -100,6 +102,12 @@ struct RecordingFilters: ParsableArguments {
         (query.officer, query.device, query.item, query.stage) = (officer, device, item, stage)
         (query.caseNumber, query.kind, query.state, query.health) = (caseNumber, kind, state, health)
         query.text = text
+        query.take = try take.map { text in
+            guard let id = RecordingID(text) else {
+                throw ValidationError("--take \"\(text)\" is no id; `recordings show` tells a recording's take")
+            }
+            return id
+        }
         query.after = try after.map { text in
             guard let cursor = RecordingQuery.Cursor(text: text) else {
                 throw ValidationError("--after \"\(text)\" is no cursor that a list gave")

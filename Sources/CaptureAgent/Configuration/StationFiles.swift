@@ -23,6 +23,10 @@ enum StationFiles {
 
     static func deviceProfiles(_ configuration: AgentConfiguration) throws(CommandFailure) -> DeviceProfiles {
         guard let path = configuration.devicesFile else { return DeviceProfiles() }
+        return try deviceProfiles(at: path)
+    }
+
+    static func deviceProfiles(at path: RawPath) throws(CommandFailure) -> DeviceProfiles {
         let text = try text(of: path, what: "the devices file")
         do throws(YAMLError) {
             return try DeviceProfiles(file: YAMLFile(name: path.display, text: text))

@@ -59,14 +59,23 @@ struct RecordingReport: Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case id, station, sha256, kind, source, device, officer, container, health, streams, tags, state, holds, copies
+        case make, model, positions, important, profile, camera, take
         case sizeBytes = "size_bytes"
         case fileName = "file_name"
         case sourcePath = "source_path"
         case startedAt = "started_at"
         case startedAtBasis = "started_at_basis"
         case clockOffsetSeconds = "clock_offset_seconds"
+        case clockOffsetMethod = "clock_offset_method"
+        case timeEvidence = "time_evidence"
+        case partNumber = "part_number"
         case durationSeconds = "duration_seconds"
+        case durationBasis = "duration_basis"
+        case playableSeconds = "playable_seconds"
+        case bitRate = "bit_rate"
+        case creationTime = "creation_time"
         case healthDetails = "health_details"
+        case damagedBytes = "damaged_bytes"
         case retainUntil = "retain_until"
         case retainBasis = "retain_basis"
         case ledgerIndexes = "ledger_indexes"
@@ -84,15 +93,8 @@ struct RecordingReport: Encodable {
         try container.encode(recording.sourcePath.display, forKey: .sourcePath)
         try container.encode(recording.device, forKey: .device)
         try container.encode(recording.officer, forKey: .officer)
-        try container.encode(time(recording.startedAt), forKey: .startedAt)
-        try container.encode(recording.startedAtBasis, forKey: .startedAtBasis)
-        // This version does not measure the clocks of devices.
-        try container.encodeNil(forKey: .clockOffsetSeconds)
-        try container.encode(recording.facts?.durationSeconds, forKey: .durationSeconds)
-        try container.encode(recording.facts?.container, forKey: .container)
-        try container.encode(recording.facts?.health, forKey: .health)
-        try container.encode(recording.facts?.healthDetails ?? [], forKey: .healthDetails)
-        try container.encode(recording.facts?.streams ?? [], forKey: .streams)
+        try encodeTimes(&container)
+        try encodeFacts(&container)
         try container.encode(recording.tags, forKey: .tags)
         try container.encode(recording.state, forKey: .state)
         try container.encode(time(retainUntil), forKey: .retainUntil)
@@ -100,6 +102,37 @@ struct RecordingReport: Encodable {
         try container.encode([String](), forKey: .holds)
         try container.encode(copies.map(copy), forKey: .copies)
         try container.encode(ledgerIndexes, forKey: .ledgerIndexes)
+    }
+
+    private func encodeTimes(_ container: inout KeyedEncodingContainer<CodingKeys>) throws {
+        try container.encode(time(recording.startedAt), forKey: .startedAt)
+        try container.encode(recording.startedAtBasis, forKey: .startedAtBasis)
+        try container.encode(recording.clockOffset?.seconds, forKey: .clockOffsetSeconds)
+        try container.encode(recording.clockOffset?.method, forKey: .clockOffsetMethod)
+        let zone = configuration.station.zone
+        try container.encode(recording.evidence.map { EvidenceReport($0, zone) }, forKey: .timeEvidence)
+        try container.encode(recording.marks.profile, forKey: .profile)
+        try container.encode(recording.marks.part, forKey: .partNumber)
+        try container.encode(recording.marks.camera, forKey: .camera)
+        try container.encode(recording.marks.isImportant, forKey: .important)
+        try container.encode(recording.take.map(TakeReport.init), forKey: .take)
+    }
+
+    private func encodeFacts(_ container: inout KeyedEncodingContainer<CodingKeys>) throws {
+        let facts = recording.facts
+        try container.encode(facts?.durationSeconds, forKey: .durationSeconds)
+        try container.encode(facts?.durationBasis, forKey: .durationBasis)
+        try container.encode(facts?.playableSeconds, forKey: .playableSeconds)
+        try container.encode(facts?.bitRate, forKey: .bitRate)
+        try container.encode(facts?.container, forKey: .container)
+        try container.encode(facts?.creationTime, forKey: .creationTime)
+        try container.encode(facts?.make, forKey: .make)
+        try container.encode(facts?.model, forKey: .model)
+        try container.encode(facts?.positions ?? [], forKey: .positions)
+        try container.encode(facts?.health, forKey: .health)
+        try container.encode(facts?.healthDetails ?? [], forKey: .healthDetails)
+        try container.encode(facts?.damagedSpans ?? [], forKey: .damagedBytes)
+        try container.encode(facts?.streams ?? [], forKey: .streams)
     }
 
     private func copy(_ copy: CopyStatus) -> Copy {

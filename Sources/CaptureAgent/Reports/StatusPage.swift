@@ -42,12 +42,13 @@ extension StatusReport {
     private static let mostParked = 20
 
     private var dockTable: TextTable {
-        var table = TextTable("SOURCE", "DEVICE", "OFFICER", "STATE", "COLLECTED", "VERIFIED", "BYTES")
+        var table = TextTable("SOURCE", "DEVICE", "OFFICER", "STATE", "COLLECTED", "VERIFIED", "BYTES", "CLOCK")
         for row in docks where row.state != DockState.undocked.rawValue || row.reason != nil {
             table.add(
                 row.source, row.device, row.officer, row.state.replacing("_", with: " "),
                 "\(row.filesCollected)/\(row.filesTotal)", "\(row.filesVerified)/\(row.filesTotal)",
-                "\(Text.bytes(row.bytesCollected)) of \(Text.bytes(row.bytesTotal))")
+                "\(Text.bytes(row.bytesCollected)) of \(Text.bytes(row.bytesTotal))",
+                row.clockOffsetSeconds.map(Text.offset))
         }
         return table
     }

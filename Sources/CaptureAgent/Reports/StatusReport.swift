@@ -30,6 +30,9 @@ struct StatusReport: Encodable {
         var bytesVerified: Int64
         var safeToUndock: Bool
         var reason: String?
+        /// Positive where the device's clock is ahead of the station's.
+        var clockOffsetSeconds: Double?
+        var clockOffsetMethod: String?
     }
 
     struct Queue: Encodable {
@@ -161,6 +164,7 @@ struct StatusReport: Encodable {
             source: dock.source, device: dock.device, officer: dock.officer, state: state.rawValue,
             filesTotal: dock.filesTotal, filesCollected: dock.filesCollected, filesVerified: dock.filesVerified,
             bytesTotal: dock.bytesTotal, bytesCollected: dock.bytesCollected, bytesVerified: dock.bytesVerified,
-            safeToUndock: isSafe, reason: dock.reason)
+            safeToUndock: isSafe, reason: dock.reason, clockOffsetSeconds: dock.clockOffset?.seconds,
+            clockOffsetMethod: dock.clockOffset?.method.rawValue)
     }
 }

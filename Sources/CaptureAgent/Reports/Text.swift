@@ -25,6 +25,13 @@ enum Text {
         }
     }
 
+    /// `+312.0 s`, `-1 d 2 h`: how far a clock is ahead.
+    static func offset(seconds: Double) -> String {
+        let size = abs(seconds)
+        let text = size < 3600 ? String(format: "%.1f s", size) : duration(seconds: size)
+        return (seconds < 0 ? "-" : "+") + text
+    }
+
     /// Columns a terminal gives `text`: two for most of East Asia's characters.
     static func width(_ text: String) -> Int {
         text.unicodeScalars.reduce(0) { width, scalar in

@@ -136,7 +136,7 @@ struct DescribeService: Service {
     private func save(_ recording: Recording) async throws {
         let (station, now) = (station, Station.now())
         try await station.database.write(durable: false) { database in
-            try station.catalogue.describe(recording, at: now, in: database)
+            let recording = try station.describe(recording, at: now, in: database)
             for tag in recording.tags {
                 try station.ledger.append(station.taggedEvent(recording, tag, now), in: database)
             }

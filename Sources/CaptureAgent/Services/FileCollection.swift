@@ -18,6 +18,8 @@ struct FileCollection: Sendable {
 
     let root: WatchedRoot
     let file: SettledFile
+    /// What was found on the device when it was docked.
+    let signs: DeviceSigns
     let isSpooled: Bool
     let station: Station
     let lane: IOLane
@@ -29,7 +31,7 @@ struct FileCollection: Sendable {
     }
 
     func run() async -> Outcome {
-        let reading = station.profiles.read(path: file.path, volumeLabel: root.label)
+        let reading = station.profiles.read(path: file.path, volumeLabel: root.label, signs: signs)
         do {
             if let known = try await knownRecording() {
                 try await note(known)
@@ -141,12 +143,14 @@ struct FileCollection: Sendable {
         _ read: ReadFile, as id: RecordingID, _ reading: DeviceProfiles.Reading
     ) async throws -> RecordingID {
         let now = Station.now()
-        let recording = Recording(
+        var recording = Recording(
             id: id, station: station.configuration.station.id, content: read.content, place: directPlace ?? .spool,
             fileName: file.path.lastComponent, source: root.source, sourcePath: file.path, device: reading.device,
-            officer: reading.officer, startedAt: reading.startedAt.map(station.configuration.station.zone.wallTime),
-            startedAtBasis: reading.startedAt == nil ? .unknown : .fileName, fileTime: file.stamp.modifiedAt,
-            collectedAt: now)
+            officer: reading.officer, fileTime: file.stamp.modifiedAt, collectedAt: now)
+        recording.marks = reading.marks
+        if let found = reading.fields[.time], let time = reading.startedAt {
+            recording.evidence = [station.evidenceRule(of: recording).named(found.text, time)]
+        }
         var copy = id
         var outcome = try await write(recording, sighting(read.sentinel), copy: copy)
         while case .wanted(let other) = outcome {
@@ -174,7 +178,9 @@ struct FileCollection: Sendable {
                 if isSpooled && !isHeld && known.id != copy { return .wanted(by: known.id) }
                 try station.catalogue.setPlace(place ?? .spool, of: known.id, in: database)
             } else {
-                try station.catalogue.insert(recording, in: database)
+                var recording = recording
+                recording.clockOffset = try station.docks.clockOffset(at: root, in: database)
+                try station.catalogue.insert(station.choosingStart(recording), in: database)
                 try station.ledger.append(station.collectedEvent(recording), in: database)
             }
             let id = known?.id ?? recording.id

@@ -14,6 +14,8 @@ struct RootCollector: Sendable {
     let source: AgentConfiguration.Source
     let station: Station
     let board: RootBoard
+    /// It was not yet there when the agent began to watch.
+    let cameWhileWatched: Bool
     /// Told after each new recording.
     let collected: @Sendable () -> Void
 
@@ -32,23 +34,30 @@ struct RootCollector: Sendable {
 
     private typealias Sender = AsyncStream<Message>.Continuation
 
+    /// What the reading of files works with.
+    private struct Reader {
+        let lane: IOLane
+        let progress = ReadProgress()
+        let signs: DeviceSigns
+    }
+
     /// Works until the task is cancelled: the device is gone, or the agent stops.
     func run() async {
         let lane = IOLane(label: "read \(root.path.display)")
         station.roots.add(root, lane: lane)
         defer { station.roots.remove(root) }
         let (mailbox, sender) = AsyncStream<Message>.makeStream()
-        let progress = ReadProgress()
         var state = RootState(root: root, dockedAt: Station.now())
         await begin(state)
+        let reader = Reader(lane: lane, signs: await readSigns(lane))
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await watch(sender) }
                 group.addTask { await tick(sender) }
                 for await message in mailbox {
-                    let actions = await handle(message, &state, progress)
-                    for action in actions { carryOut(action, lane, progress, sender, &group) }
-                    await show(&state, progress)
+                    let actions = await handle(message, &state, reader)
+                    for action in actions { carryOut(action, reader, sender, &group) }
+                    await show(&state, reader.progress)
                 }
                 group.cancelAll()
             }
@@ -71,7 +80,7 @@ struct RootCollector: Sendable {
     // MARK: Deciding
 
     private func handle(
-        _ message: Message, _ state: inout RootState, _ progress: ReadProgress
+        _ message: Message, _ state: inout RootState, _ reader: Reader
     ) async -> [CollectMachine.Action] {
         switch message {
         case .watched(.settled(let files)): return state.machine.filesSettled(files)
@@ -80,12 +89,13 @@ struct RootCollector: Sendable {
             return []
         case .watched(.scanned(let summary)):
             state.scanned(summary)
+            await measureClock(summary, reader.signs, &state)
             return []
         case .watched(.unreachable(let error)):
             state.unreachable(error)
             return []
         case .ended(let outcome):
-            progress.reset()
+            reader.progress.reset()
             return await end(outcome, &state)
         case .retryDue: return state.machine.retryDue()
         case .lookForRoom:
@@ -157,14 +167,13 @@ struct RootCollector: Sendable {
     // MARK: Acting
 
     private func carryOut(
-        _ action: CollectMachine.Action, _ lane: IOLane, _ progress: ReadProgress, _ sender: Sender,
-        _ group: inout DiscardingTaskGroup
+        _ action: CollectMachine.Action, _ reader: Reader, _ sender: Sender, _ group: inout DiscardingTaskGroup
     ) {
         switch action {
         case .read(let file):
             let collection = FileCollection(
-                root: root, file: file, isSpooled: source.collect == .spool, station: station, lane: lane,
-                progress: progress)
+                root: root, file: file, signs: reader.signs, isSpooled: source.collect == .spool, station: station,
+                lane: reader.lane, progress: reader.progress)
             group.addTask { sender.yield(.ended(await collection.run())) }
         case .waitForRoom: later(Self.roomSeconds, .lookForRoom, sender, &group)
         case .retry(let seconds): later(seconds, .retryDue, sender, &group)
@@ -241,7 +250,7 @@ struct RootCollector: Sendable {
         }
     }
 
-    private func write(_ body: @Sendable @escaping (Database) throws -> Void) async {
+    func write(_ body: @Sendable @escaping (Database) throws -> Void) async {
         // Shielded from the cancellation that ends this tree: the last word about it must be kept.
         let (database, logger) = (station.database, station.logger)
         do {

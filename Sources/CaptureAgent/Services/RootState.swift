@@ -7,10 +7,13 @@ import MediaIndex
 /// What is known of one tree while it is collected.
 struct RootState: Sendable {
     private let root: WatchedRoot
-    private let dockedAt: WallTime
+    let dockedAt: WallTime
     var machine = CollectMachine()
     /// Paths that the catalogue shows as not collected.
     var reportedFailures: Set<RawPath> = []
+    /// How wrong the device's clock is, where that was measured.
+    var clockOffset: ClockOffset?
+    private var isLookedAt = false
     private var trouble: String?
     private var scan: ScanSummary?
     private var device: String?
@@ -25,6 +28,12 @@ struct RootState: Sendable {
     mutating func scanned(_ summary: ScanSummary) {
         trouble = nil
         scan = summary
+    }
+
+    /// Whether the look that is over was the first of this docking.
+    mutating func takesFirstLook() -> Bool {
+        defer { isLookedAt = true }
+        return !isLookedAt
     }
 
     mutating func unreachable(_ error: FileAccessError) {
@@ -68,7 +77,8 @@ struct RootState: Sendable {
             source: root.source, root: root.path, fileSystem: root.fileSystem, device: device ?? root.label,
             officer: officer, state: state, reason: reason, dockedAt: dockedAt,
             filesTotal: max(scan?.files ?? 0, machine.filesTotal), filesCollected: machine.filesCollected,
-            bytesTotal: max(scan?.bytes ?? 0, machine.bytesTotal), bytesCollected: machine.bytesCollected + reading)
+            bytesTotal: max(scan?.bytes ?? 0, machine.bytesTotal), bytesCollected: machine.bytesCollected + reading,
+            clockOffset: clockOffset)
     }
 
     func undocked(at time: WallTime) -> Dock {

@@ -18,7 +18,7 @@ struct WatchService: Service {
                 let stops = StopSignals()
                 for source in station.configuration.sources {
                     guard case .directory(let path) = source.place else { continue }
-                    start(directory(source, path), source, stops, &group)
+                    start(directory(source, path), source, cameWhileWatched: false, stops, &group)
                 }
                 await follow(mounts, stops, &group)
                 board.stop()
@@ -37,7 +37,7 @@ struct WatchService: Service {
                 switch event {
                 case .attached(let root):
                     guard let source = station.configuration.source(root.source) else { continue }
-                    start(root, source, stops, &group)
+                    start(root, source, cameWhileWatched: !isFirst, stops, &group)
                 case .detached(let root): stops.stop(root)
                 }
             }
@@ -58,11 +58,12 @@ struct WatchService: Service {
     }
 
     private func start(
-        _ root: WatchedRoot, _ source: AgentConfiguration.Source, _ stops: StopSignals,
+        _ root: WatchedRoot, _ source: AgentConfiguration.Source, cameWhileWatched: Bool, _ stops: StopSignals,
         _ group: inout DiscardingTaskGroup
     ) {
         let collector = RootCollector(
-            root: root, source: source, station: station, board: board, collected: collected)
+            root: root, source: source, station: station, board: board, cameWhileWatched: cameWhileWatched,
+            collected: collected)
         // On the board before the first look is called complete.
         board.update(root, .working)
         let stop = stops.add(root)

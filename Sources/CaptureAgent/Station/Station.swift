@@ -14,6 +14,7 @@ struct Station: Sendable {
     let database: StationDatabase
     let spool: Spool
     let roots = RootRegistry()
+    let dockings = DockingMemory()
     let logger: Logger
     let catalogue = Catalogue()
     let docks = DockLog()
