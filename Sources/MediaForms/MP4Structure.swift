@@ -38,7 +38,7 @@ package struct MP4Structure: Sendable, Hashable {
     private static let mostKept = 256, mostBoxes = 200_000, mostSpans = 64
     private static let mostIndexBytes: Int64 = 16 << 20
 
-    private init() {}
+    package init() {}
 
     /// Nothing where the file does not begin as one of the family.
     package static func walk(_ source: ByteSource) -> MP4Structure? {
