@@ -115,9 +115,13 @@ import Testing
         let found = try #require(RIFFStructure.walk(sparse(size, [0: file(UInt64(size))])))
         #expect(found.promisedDataBytes == size)
         #expect(found.missingBytes == 80)
-        let huge = try #require(RIFFStructure.walk(sparse(size, [0: file(.max)])))
-        #expect(huge.promisedDataBytes == .max)
+        let huge = try #require(RIFFStructure.walk(sparse(size, [0: file(.max - 100)])))
+        #expect(huge.promisedDataBytes == .max && huge.missingBytes == .max - size)
         #expect(huge.dataSpan?.end == size)
+        // Never written: the recorder died.
+        let dead = try #require(RIFFStructure.walk(sparse(size, [0: file(.max)])))
+        #expect(dead.isOpenEnded && dead.missingBytes == 0)
+        #expect(dead.dataSpan == ByteSpan(offset: 80, length: size - 80))
     }
 
     /// OpenDML: the second part is a RIFF chunk of its own.
