@@ -77,9 +77,7 @@ package struct MP4Structure: Sendable, Hashable {
         let rest = UInt64(source.size - offset)
         guard let header = BoxHeader(source.bytes(at: offset, 16)) else { return nil }
         let promised = header.length ?? rest
-        guard promised <= rest || BoxHeader.topLevelTypes.contains(header.type),
-            promised >= UInt64(header.headerLength)
-        else { return nil }
+        guard promised <= rest || BoxHeader.topLevelTypes.contains(header.type) else { return nil }
         return (header, ByteSpan(offset: offset, length: offset.adding(clamped: promised) - offset))
     }
 
