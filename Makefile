@@ -46,6 +46,11 @@ test: ## every test
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_ARGS)
 
+.PHONY: fuzz
+fuzz: ## random bytes against every parser, FUZZ_SECONDS=120 (a first build takes minutes)
+	@Scripts/install-dependencies build
+	Scripts/fuzz
+
 .PHONY: bench
 bench: build ## single steps beside their peers, then capture-agent against rclone and s5cmd
 	@Scripts/install-dependencies test

@@ -81,6 +81,12 @@ let package = Package(
         .target(
             name: "StationTesting", dependencies: ["EvidenceModel", "FileAccess", "ContentHash"], path: "Tests/Support",
             swiftSettings: house),
+        // One way in for bytes that nobody vouches for. Tests run its corpus, `make fuzz` looks for more.
+        .target(
+            name: "ParserFuzzing",
+            dependencies: ["DockWatch", "EvidenceModel", "MediaForms", "MediaIndex", "SyncEngine"],
+            path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: house),
+        tests(of: "ParserFuzzing", ["StationTesting"]),
         tests(of: "EvidenceModel", ["StationTesting"]),
         tests(of: "FileAccess", ["EvidenceModel", "StationTesting"]),
         tests(of: "ContentHash", ["EvidenceModel", "StationTesting"]),
@@ -108,3 +114,10 @@ let package = Package(
             path: "Benchmarks/Micro", swiftSettings: house),
     ]
 )
+
+// Needs libFuzzer, so only `Scripts/fuzz` asks for it.
+if Context.environment["CAPTURE_AGENT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ParserFuzzer", dependencies: ["ParserFuzzing"], path: "Tests/FuzzMain", swiftSettings: house))
+}

@@ -3,6 +3,8 @@ package struct BMPStructure: Sendable, Hashable {
     /// Bytes of the picture that the file does not have; 0 where it is whole.
     package var missingBytes: Int64
 
+    package init(missingBytes: Int64) { self.missingBytes = missingBytes }
+
     private static let headSizes: Set<UInt64> = [12, 16, 40, 52, 56, 64, 108, 124]
 
     /// Nothing where the file does not begin as a bitmap of a known version.

@@ -23,7 +23,7 @@ package struct ExifReading: Sendable, Hashable {
         return reading
     }
 
-    private init() {}
+    package init() {}
 
     /// Orientation (4.6.4 A); mirrored pictures come from no camera.
     private static let rotations: [UInt64: Int] = [3: 180, 6: 90, 8: 270]

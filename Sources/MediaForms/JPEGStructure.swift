@@ -19,7 +19,7 @@ package struct JPEGStructure: Sendable, Hashable {
     /// SOF0 to SOF15 without DHT, JPG and DAC, which lie between them (table B.1).
     private static let frames: Set<UInt8> = Set(0xC0...0xCF).subtracting([0xC4, 0xC8, 0xCC])
 
-    private init() {}
+    package init() {}
 
     /// Nothing where the file does not begin with SOI and a marker.
     package static func walk(_ source: ByteSource) -> JPEGStructure? {

@@ -38,7 +38,7 @@ package struct MP4Structure: Sendable, Hashable {
     private static let mostKept = 256, mostBoxes = 200_000, mostSpans = 64
     private static let mostIndexBytes: Int64 = 16 << 20
 
-    private init() {}
+    package init() {}
 
     /// Nothing where the file does not begin as one of the family.
     package static func walk(_ source: ByteSource) -> MP4Structure? {
@@ -77,9 +77,7 @@ package struct MP4Structure: Sendable, Hashable {
         let rest = UInt64(source.size - offset)
         guard let header = BoxHeader(source.bytes(at: offset, 16)) else { return nil }
         let promised = header.length ?? rest
-        guard promised <= rest || BoxHeader.topLevelTypes.contains(header.type),
-            promised >= UInt64(header.headerLength)
-        else { return nil }
+        guard promised <= rest || BoxHeader.topLevelTypes.contains(header.type) else { return nil }
         return (header, ByteSpan(offset: offset, length: offset.adding(clamped: promised) - offset))
     }
 

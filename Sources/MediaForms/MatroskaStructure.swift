@@ -15,7 +15,7 @@ package struct MatroskaStructure: Sendable, Hashable {
     private static let tailLength: Int64 = 4 << 20
     private static let mostElements = 100_000
 
-    private init() {}
+    package init() {}
 
     /// Nothing where the file does not begin with an EBML header that names `matroska` or `webm`.
     package static func walk(_ source: ByteSource) -> MatroskaStructure? {

@@ -15,7 +15,7 @@ package struct PNGStructure: Sendable, Hashable {
     /// Length, type and check value around the data of a chunk.
     private static let frame: Int64 = 12
 
-    private init() {}
+    package init() {}
 
     /// Nothing where the file does not begin with PNG's signature.
     package static func walk(_ source: ByteSource) -> PNGStructure? {

@@ -39,7 +39,7 @@ package struct RIFFStructure: Sendable, Hashable {
         return found
     }
 
-    private init(form: String) { self.form = form }
+    package init(form: String) { self.form = form }
 
     private mutating func judge(_ walk: RIFFWalk) {
         let fileSize = walk.source.size

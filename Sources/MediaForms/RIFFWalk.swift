@@ -79,7 +79,8 @@ struct RIFFWalk {
             } else if head.holds("LIST"), head.holds("movi", at: 8) {
                 add(Media(offset: payload + 4, length: field >= 4 ? field - 4 : 0, field: field))
             }
-            if let media, media.field == field, media.length == 0 || isWithoutSize(media), end == .max { return }
+            // Behind media without a size there is nothing but media.
+            if let media, isWithoutSize(media) { return }
             // Chunks begin at even places.
             offset = payload.adding(clamped: length.addingReportingOverflow(length & 1).partialValue)
         }
@@ -94,11 +95,14 @@ struct RIFFWalk {
         media = Media(offset: first.offset, length: UInt64(end - first.offset), field: next.field)
     }
 
-    /// `ds64` (EBU Tech 3306, 3): size of the whole, of the data, number of samples.
+    /// `ds64` (EBU Tech 3306, 3): size of the whole, of the data, number of samples. All zero or all one bits were never
+    /// written.
     private mutating func readLongSizes(_ offset: Int64) {
         guard has64BitSizes, longSize == nil else { return }
         let bytes = source.bytes(at: offset, 24)
-        guard let whole = bytes.little(0, 8), let data = bytes.little(8, 8) else { return }
+        guard let whole = bytes.little(0, 8), let data = bytes.little(8, 8),
+            whole != 0, whole != .max, data != .max
+        else { return }
         (longSize, longDataSize) = (whole, data)
         end = Int64(8).adding(clamped: whole)
     }

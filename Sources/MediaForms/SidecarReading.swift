@@ -17,7 +17,9 @@ package struct SidecarReading: Sendable, Hashable {
 
     static let mostPositions = 100_000
 
-    init(form: Form, positions: [GeoPoint] = [], startedAt: WallTime? = nil, localStart: CalendarTime? = nil) {
+    package init(
+        form: Form, positions: [GeoPoint] = [], startedAt: WallTime? = nil, localStart: CalendarTime? = nil
+    ) {
         self.form = form
         self.positions = positions
         self.startedAt = startedAt

@@ -61,7 +61,9 @@ struct SubtitleTrack {
                     second: clock.second)
             else { continue }
             let start = time.wallTime(offsetSeconds: 0).adding(seconds: -cueStart.rounded(.down))
-            localStart = CalendarTime(start, offsetSeconds: 0)
+            let first = CalendarTime(start, offsetSeconds: 0)
+            // Before the year 1 there is no calendar.
+            if first.year >= 1 { localStart = first }
             return
         }
     }

@@ -10,6 +10,12 @@ package struct TransportStreamStructure: Sendable, Hashable {
     /// Where the first packet of those looked at should begin, and does not.
     package var firstLostSync: Int64?
 
+    package init(packetBytes: Int, cutBytes: Int64 = 0, firstLostSync: Int64? = nil) {
+        self.packetBytes = packetBytes
+        self.cutBytes = cutBytes
+        self.firstLostSync = firstLostSync
+    }
+
     private static let syncByte: UInt8 = 0x47
     private static let headLength: Int64 = 64 << 10
     private static let tailLength: Int64 = 1 << 20

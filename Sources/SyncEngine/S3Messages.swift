@@ -21,7 +21,8 @@ enum S3Messages {
     /// S3 may send blanks for minutes before the document, to keep the connection (CompleteMultipartUpload).
     static func parse(_ body: [UInt8]) -> S3Element? {
         let document = body.drop { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
-        guard !document.isEmpty else { return nil }
+        // Foundation's parser ends the process at a name of an element or attribute that is not UTF-8.
+        guard !document.isEmpty, String(validating: document, as: UTF8.self) != nil else { return nil }
         let parser = XMLParser(data: Data(document))
         let reader = ElementReader()
         parser.delegate = reader

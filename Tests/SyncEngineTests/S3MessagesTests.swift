@@ -28,6 +28,13 @@ struct S3MessagesTests {
     ])
     func whatIsNoWholeDocumentIsNothing(_ text: String) { #expect(parse(text) == nil) }
 
+    /// Foundation's parser would end the process at these.
+    @Test(arguments: ["<R a\u{9F}='1'></R>", "<R><E\u{9F}/></R>", "<R xmlns\u{9F}='1'/>"])
+    func whatIsNotUTF8IsNothing(_ text: String) {
+        // Latin 1: a byte for each character.
+        #expect(S3Messages.parse(text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }) == nil)
+    }
+
     @Test func everyTruncationIsNothing() {
         let whole = Array("<R a='1'><ETag>&quot;ab&quot;</ETag><!-- c --><B/></R>".utf8)
         #expect(S3Messages.parse(whole)?.text("ETag") == "\"ab\"")
