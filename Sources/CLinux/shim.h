@@ -157,6 +157,13 @@ static inline int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, i
     return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
 
+// unshare(2) with CLONE_FILES: the calling thread gets a table of descriptors of its own, a copy. Returns 0, or an errno
+// value.
+static inline int clinux_own_descriptors(void) {
+    const int files = 0x400;  // CLONE_FILES, <linux/sched.h>
+    return syscall(SYS_unshare, files) == 0 ? 0 : errno;
+}
+
 // pidfd_open(2): a descriptor, close-on-exec, that is readable when the child `process` has ended; -1 where the kernel
 // refuses.
 static inline int clinux_open_process(pid_t process) {

@@ -21,6 +21,14 @@ package struct DescriptorChannel: ~Copyable, Sendable {
         package let far: DescriptorChannel
 
         package consuming func takeNear() -> DescriptorChannel { near }
+
+        /// The near end; `body` gets the far one.
+        package consuming func takeNear(
+            handingFar body: (consuming DescriptorChannel) -> Void
+        ) -> DescriptorChannel {
+            body(far)
+            return near
+        }
     }
 
     /// A connected pair, socketpair(2). Both ends are close-on-exec.

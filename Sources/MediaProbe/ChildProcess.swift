@@ -14,14 +14,8 @@ struct ChildProcess: ~Copyable, Sendable {
     private var number: pid_t?
     private let unreaped: UnreapedChildren
 
-    /// posix_spawn(3) of an executable file with `socket` as descriptor 3, nothing on standard input and output, the
-    /// agent's standard error, no environment, no signal blocked or ignored, and a process group of its own, so that
-    /// neither a terminal's Ctrl-C nor a child of it survives or ends it by accident. All other descriptors are closed.
-    init(executable: RawPath, socket: Int32, unreaped: UnreapedChildren) throws(FileAccessError) {
-        unreaped.reap()
-        var number: pid_t = 0
-        let code = Self.spawn(&number, executable, socket)
-        guard code == 0 else { throw FileAccessError(call: "posix_spawn", path: executable, code: code) }
+    /// Takes over a child of this process, which nobody else may wait for.
+    init(adopting number: pid_t, unreaped: UnreapedChildren) {
         self.number = number
         self.unreaped = unreaped
     }
@@ -55,33 +49,6 @@ struct ChildProcess: ~Copyable, Sendable {
     private static func sentence(_ status: Int32) -> String {
         let signal = status & 0x7F
         return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
-    }
-
-    private static func spawn(_ number: inout pid_t, _ executable: RawPath, _ socket: Int32) -> Int32 {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, socket, ProbeProtocol.socketNumber)
-        clinux_spawn_close_from(&actions, ProbeProtocol.socketNumber + 1)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var all = sigset_t()
-        sigfillset(&all)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        let flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-        return executable.withCString { path in
-            var arguments: [UnsafeMutablePointer<CChar>?] = [UnsafeMutablePointer(mutating: path), nil]
-            var environment: [UnsafeMutablePointer<CChar>?] = [nil]
-            return posix_spawn(&number, path, &actions, &attributes, &arguments, &environment)
-        }
     }
 }
 

@@ -15,11 +15,21 @@ package final class MediaProber: Sendable {
     ///   - worker: absolute path of `capture-probe`; started only when a file is asked about.
     ///   - workers: how many files are looked into at once, at least 1.
     ///   - timeout: how long a file may take, and a worker to start; at most 13 hours.
-    package init(worker: RawPath, workers: Int = 1, timeout: Duration = .seconds(20), logger: Logger) {
+    ///
+    /// To be made before the first device is opened: what is open now is open in every worker's parent for good.
+    package init(
+        worker: RawPath, workers: Int = 1, timeout: Duration = .seconds(20), logger: Logger
+    ) throws(MediaProbeError) {
         let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
         limits = ProbeLimits(timeoutMilliseconds: milliseconds)
+        let nursery: WorkerNursery
+        do throws(FileAccessError) { nursery = try WorkerNursery() } catch {
+            throw MediaProbeError(
+                code: .workerUnavailable, sentence: "Recordings cannot be looked into: no thread can be started.",
+                cause: error)
+        }
         let settings = ProbeSettings(
-            executable: worker, startMilliseconds: limits.timeoutMilliseconds, logger: logger)
+            executable: worker, startMilliseconds: limits.timeoutMilliseconds, nursery: nursery, logger: logger)
         lanes = (0..<max(1, workers)).map { ProbeLane(number: $0, settings: settings) }
         turns = LaneTurns(lanes: max(1, workers))
     }

@@ -59,7 +59,8 @@ actor ProbeLane {
     func hello() throws(MediaProbeError) -> ProbeHello {
         if let hello = worker?.hello { return hello }
         let started = try WorkerConnection.start(
-            settings.executable, timeoutMilliseconds: settings.startMilliseconds, unreaped: unreaped)
+            settings.executable, timeoutMilliseconds: settings.startMilliseconds, in: settings.nursery,
+            unreaped: unreaped)
         // Ended when this returns: the machine knows of no worker.
         return started.hello
     }
@@ -75,7 +76,8 @@ actor ProbeLane {
         endWorker()
         do throws(MediaProbeError) {
             let started = try WorkerConnection.start(
-                settings.executable, timeoutMilliseconds: settings.startMilliseconds, unreaped: unreaped)
+                settings.executable, timeoutMilliseconds: settings.startMilliseconds, in: settings.nursery,
+                unreaped: unreaped)
             note(started.hello)
             worker = consume started
             return machine.started()
@@ -129,6 +131,7 @@ struct ProbeSettings: Sendable {
     var executable: RawPath
     /// How long a worker may take to start.
     var startMilliseconds: Int32
+    var nursery: WorkerNursery
     var logger: Logger
 }
 

@@ -20,16 +20,11 @@ struct WorkerConnection: ~Copyable, Sendable {
 
     /// Starts a worker and waits until it says that it has started.
     static func start(
-        _ executable: RawPath, timeoutMilliseconds: Int32, unreaped: UnreapedChildren
+        _ executable: RawPath, timeoutMilliseconds: Int32, in nursery: WorkerNursery, unreaped: UnreapedChildren
     ) throws(MediaProbeError) -> WorkerConnection {
         var connection: WorkerConnection
         do throws(FileAccessError) {
-            let pair = try DescriptorChannel.pair()
-            let process = try ChildProcess(executable: executable, socket: pair.far.number, unreaped: unreaped)
-            // The worker's end is closed here with the pair, so that the connection ends when the worker does.
-            let unsaid = ProbeProtections(noNewPrivileges: false, systemCallFilter: false, landlockVersion: 0)
-            connection = WorkerConnection(
-                process: process, channel: pair.takeNear(), hello: ProbeHello(library: "", protections: unsaid))
+            connection = WorkerConnection(try nursery.start(executable, unreaped: unreaped))
         } catch {
             throw MediaProbeError(
                 code: .workerUnavailable,
@@ -38,6 +33,13 @@ struct WorkerConnection: ~Copyable, Sendable {
         }
         try connection.awaitHello(executable, timeoutMilliseconds)
         return connection
+    }
+
+    private init(_ newborn: consuming WorkerNursery.Newborn) {
+        let unsaid = ProbeProtections(noNewPrivileges: false, systemCallFilter: false, landlockVersion: 0)
+        hello = ProbeHello(library: "", protections: unsaid)
+        process = newborn.process
+        channel = newborn.channel
     }
 
     private mutating func awaitHello(

@@ -69,28 +69,33 @@ import Testing
         #expect(result.facts.health != .intact)
     }
 
-    /// A reader that hangs: the file's worker is given up, and other devices' files do not wait for it.
+    /// A reader that hangs: the file's worker is given up, and other devices' files do not wait for it, nor do new
+    /// workers. In a process of its own: whatever that one starts would wait for the card, closing its copy of the
+    /// descriptor (close(2) asks a FUSE file system), were it not started by the nursery.
     @Test(.enabled(if: CardImage.isAvailable(.fat), "needs root and fusefat to make a card hang"))
-    func cardThatHangs() async throws {
-        let directory = try TemporaryDirectory()
-        let card = try CardImage(.fat, in: directory)
-        let point = directory.path.appending("mnt")
-        try card.mount(at: point)
-        let recording = try [UInt8](Data(contentsOf: URL(fileURLWithPath: ProbeBench.recording())))
-        try Data(recording).write(to: URL(fileURLWithPath: point.appending("a.wav").display))
-        try card.unmount()
-        try card.mount(at: point, readOnly: true)
-        let path = point.appending("a.wav").display
-        // Closing waits for the card, too: on a lane of its own.
-        let file = OwnedDescriptor(
-            adopting: Glibc.open(path, O_RDONLY | O_CLOEXEC), path: RawPath(path), closingOn: IOLane(label: "card"))
-        card.hang()
-        defer { card.pullOut() }
-        try await ProbeBench.with(workers: 2, timeout: .seconds(2)) { prober in
-            let hanging = try await prober.facts(of: file, name: RawPath("a.wav"), owner: "card")
-            #expect(hanging.health == .unreadable)
-            #expect(hanging.healthDetails.first?.contains("did not come to an end") == true)
-            #expect(try await ProbeBench.facts(prober, ProbeBench.recording()).health == .intact)
+    func cardThatHangs() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let card = try CardImage(.fat, in: directory)
+            let point = directory.path.appending("mnt")
+            let good = try ProbeBench.recording()
+            try card.mount(at: point)
+            try Tool.run("cp", good, point.appending("a.wav").display)
+            try card.unmount()
+            try card.mount(at: point, readOnly: true)
+            try await ProbeBench.with(workers: 2, timeout: .seconds(2)) { prober in
+                let path = point.appending("a.wav")
+                // Closing waits for the card, too: on a lane of its own.
+                let file = OwnedDescriptor(
+                    adopting: path.withCString { open($0, O_RDONLY | O_CLOEXEC) }, path: path,
+                    closingOn: IOLane(label: "card"))
+                card.hang()
+                defer { card.pullOut() }
+                let hanging = try await prober.facts(of: file, name: path, owner: "card")
+                #expect(hanging.health == .unreadable)
+                #expect(hanging.healthDetails.first?.contains("did not come to an end") == true)
+                #expect(try await ProbeBench.facts(prober, good).health == .intact)
+            }
         }
     }
 

@@ -56,7 +56,7 @@ import Testing
             let path = try ProbeBench.recording()
             func ask() async throws {
                 let worker = try MediaProber.defaultWorkerPath()
-                let prober = MediaProber(worker: worker, logger: ProbeBench.quiet)
+                let prober = try MediaProber(worker: worker, logger: ProbeBench.quiet)
                 _ = try await ProbeBench.facts(prober, path)
                 #expect(try ProbeBench.children().count == 1)
             }

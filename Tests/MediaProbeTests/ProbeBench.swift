@@ -13,7 +13,7 @@ enum ProbeBench {
     ) async throws -> Result {
         // SwiftPM puts the products of one build into one folder: the test bundle's executable is the agent here.
         let path = try worker.map { RawPath($0) } ?? MediaProber.defaultWorkerPath()
-        let prober = MediaProber(worker: path, workers: workers, timeout: timeout, logger: quiet)
+        let prober = try MediaProber(worker: path, workers: workers, timeout: timeout, logger: quiet)
         do {
             let result = try await body(prober)
             await prober.stop()

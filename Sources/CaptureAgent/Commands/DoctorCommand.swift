@@ -70,7 +70,7 @@ struct DoctorCheck: Encodable, Sendable, Hashable {
 enum ProbeCheckup {
     static func checks(logger: Logger) async -> [DoctorCheck] {
         do {
-            let prober = MediaProber(worker: try MediaProber.defaultWorkerPath(), logger: logger)
+            let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
             let hello = try await prober.hello()
             await prober.stop()
             return [DoctorCheck("probe worker", .ok, "starts; libavformat \(hello.library)")] + checks(hello.protections)

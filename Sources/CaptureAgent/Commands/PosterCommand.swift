@@ -32,7 +32,7 @@ struct PosterCommand: AsyncParsableCommand {
     }
 
     private func make(_ recording: Recording, _ view: StationView, _ posters: PosterStore) async throws {
-        let prober = MediaProber(worker: try MediaProber.defaultWorkerPath(), logger: logger)
+        let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
         let file = try open(recording, view)
         let picture: [UInt8]?
         do {

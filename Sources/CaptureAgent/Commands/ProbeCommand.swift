@@ -31,7 +31,7 @@ struct ProbeCommand: AsyncParsableCommand {
     func run() async throws {
         StationProcess.ignoreBrokenPipesAndLeases()
         let ground = explanation.explain ? try explanation.ground() : nil
-        let prober = MediaProber(worker: try MediaProber.defaultWorkerPath(), logger: logger)
+        let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
         var reports: [Report] = []
         for file in files { reports.append(Report(file: file, facts: try await facts(of: file, prober))) }
         await prober.stop()

@@ -27,8 +27,8 @@ struct Agent: Sendable {
         let board = RootBoard()
         let uploads = UploadService(station: station, content: content)
         let watch = WatchService(station: station, board: board) { describeBell.ring() }
-        let prober = MediaProber(
-            worker: try MediaProber.defaultWorkerPath(), workers: ProcessInfo.processInfo.activeProcessorCount,
+        let prober = try MediaProber(
+            worker: MediaProber.defaultWorkerPath(), workers: ProcessInfo.processInfo.activeProcessorCount,
             logger: station.logger)
         let describe = DescribeService(
             station: station, content: content, prober: prober,
