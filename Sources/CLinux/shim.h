@@ -157,11 +157,14 @@ static inline int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, i
     return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
 
-// unshare(2) with CLONE_FILES: the calling thread gets a table of descriptors of its own, a copy. Returns 0, or an errno
-// value.
-static inline int clinux_own_descriptors(void) {
+// unshare(2) with CLONE_FILES: the calling thread gets a table of descriptors of its own, a copy in which only the
+// standard ones and `kept` stay open, close_range(2). Returns 0, or an errno value: the table is then the process's.
+static inline int clinux_own_descriptors(unsigned int kept) {
     const int files = 0x400;  // CLONE_FILES, <linux/sched.h>
-    return syscall(SYS_unshare, files) == 0 ? 0 : errno;
+    if (syscall(SYS_unshare, files) != 0) return errno;
+    if (kept > 3) syscall(SYS_close_range, 3u, kept - 1, 0);
+    syscall(SYS_close_range, kept + 1, ~0u, 0);
+    return 0;
 }
 
 // pidfd_open(2): a descriptor, close-on-exec, that is readable when the child `process` has ended; -1 where the kernel

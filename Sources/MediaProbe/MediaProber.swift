@@ -16,7 +16,7 @@ package final class MediaProber: Sendable {
     ///   - workers: how many files are looked into at once, at least 1.
     ///   - timeout: how long a file may take, and a worker to start; at most 13 hours.
     ///
-    /// To be made before the first device is opened: what is open now is open in every worker's parent for good.
+    /// To be made before the first device is opened (`WorkerNursery`).
     package init(
         worker: RawPath, workers: Int = 1, timeout: Duration = .seconds(20), logger: Logger
     ) throws(MediaProbeError) {

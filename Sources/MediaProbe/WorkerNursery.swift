@@ -30,26 +30,22 @@ final class WorkerNursery: Sendable {
     /// What the thread is handed when it begins.
     private final class Cradle {
         var channel: DescriptorChannel?
-        /// The agent's end, which the thread's copied table holds too.
-        let near: Int32
 
-        init(channel: consuming DescriptorChannel, near: Int32) {
+        init(channel: consuming DescriptorChannel) {
             self.channel = consume channel
-            self.near = near
         }
     }
 
-    /// Starts the thread, which ends with this object. To be made before the first device is opened: what is open now
-    /// is open in the thread's table, too.
+    /// Starts the thread, which ends with this object. To be made before the first device is opened: copies of what is
+    /// open now are closed by the thread.
     init() throws(FileAccessError) {
         var cradle: Unmanaged<Cradle>?
         var far: Int32 = -1
         let pair = try DescriptorChannel.pair()
-        let near = pair.near.number
         let channel = pair.takeNear { end in
             far = end.number
             // The thread takes over the reference, and releases it when it ends.
-            cradle = .passRetained(Cradle(channel: end, near: near))
+            cradle = .passRetained(Cradle(channel: end))
         }
         var thread = pthread_t()
         let code = pthread_create(
@@ -114,9 +110,9 @@ final class WorkerNursery: Sendable {
 
     private static func live(_ cradle: Cradle) {
         guard let channel = cradle.channel.take() else { return }
-        let isOwn = clinux_own_descriptors() == 0
-        // Without this the thread would keep its own connection alive, and never end.
-        if isOwn { close(cradle.near) }
+        // Copies of what others have open now are closed: among them the agent's end of this channel, which would keep
+        // this thread alive for ever.
+        let isOwn = clinux_own_descriptors(UInt32(channel.number)) == 0
         guard (try? channel.send([isOwn ? 1 : 0])) != nil else { return }
         while let message = try? channel.receive(capacity: messageBytes) {
             guard deliver(RawPath(bytes: message.bytes), to: channel) else { return }

@@ -80,7 +80,7 @@ import Testing
         let worker = try ProbeBench.fakeWorker(
             "if once; then LD_PRELOAD='\(intruder)' DEED=\(deed) exec \"$WORKER\"; fi; exec \"$WORKER\"")
         let path = try ProbeBench.recording()
-        try await ProbeBench.with(worker: worker, timeout: .seconds(deed == "spin" ? 1 : 60)) { prober in
+        try await ProbeBench.with(worker: worker, timeout: .seconds(deed == "spin" ? 8 : 60)) { prober in
             let facts = try await ProbeBench.facts(prober, path)
             #expect(facts.health == .unreadable)
             #expect(facts.healthDetails.first?.contains(end) == true, "\(facts.healthDetails)")

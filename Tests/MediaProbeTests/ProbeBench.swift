@@ -66,6 +66,11 @@ enum ProbeBench {
         return path
     }
 
+    /// Whether a fake worker has come to its `once`.
+    static func hasBeenOnce(_ worker: String) -> Bool {
+        FileManager.default.fileExists(atPath: (worker as NSString).deletingLastPathComponent + "/once")
+    }
+
     /// Some file that the real worker describes without ffmpeg: 0.1 s of silence at 8 kHz, one channel, 8 bits.
     static func recording() throws -> String {
         func little(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
