@@ -96,11 +96,13 @@ enum ProbeBench {
         }
     }
 
-    /// All children of this process, zombies among them.
+    /// All children of this process, zombies among them: proc(5), the second field behind the name in parentheses. Not
+    /// by the threads' own lists, which lose some while threads come and go.
     static func children() throws -> [pid_t] {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").flatMap { task -> [pid_t] in
-            let list = (try? String(contentsOfFile: "/proc/self/task/\(task)/children", encoding: .utf8)) ?? ""
-            return list.split(separator: " ").compactMap { pid_t($0) }
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }.filter { number in
+            let line = (try? String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8)) ?? ""
+            let fields = line.split(separator: ")").last?.split(separator: " ") ?? []
+            return fields.count > 1 && pid_t(fields[1]) == getpid()
         }
     }
 
