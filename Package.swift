@@ -27,7 +27,7 @@ let package = Package(
     name: "capture-agent",
     products: [
         .executable(name: "capture-agent", targets: ["CaptureAgent"]),
-        .executable(name: "capture-probe", targets: ["ProbeWorker"]),
+        .executable(name: "capture-probe", targets: ["CaptureProbe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -58,11 +58,9 @@ let package = Package(
         module("DockWatch", ["EvidenceModel", "FileAccess"]),
         module("Collector", ["EvidenceModel", "FileAccess", "ContentHash"]),
         module("MediaProbe", ["CLinux", "EvidenceModel", "FileAccess", logging]),
-        .executableTarget(
-            // The only process that links libavformat; MediaProbe is the agent's side of it.
-            name: "ProbeWorker",
-            dependencies: ["CAVFormat", "CLinux", "CSeccomp", "EvidenceModel", "FileAccess", "MediaForms"],
-            swiftSettings: house),
+        // Links libavformat, and is linked by the worker's process alone; MediaProbe is the agent's side of it.
+        module("ProbeWorker", ["CAVFormat", "CLinux", "CSeccomp", "EvidenceModel", "FileAccess", "MediaForms"]),
+        .executableTarget(name: "CaptureProbe", dependencies: ["ProbeWorker"], swiftSettings: house),
         module("MediaIndex", ["EvidenceModel", "LocatedYAML", grdb]),
         module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
         module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
@@ -98,18 +96,19 @@ let package = Package(
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting"]),
         tests(
             of: "CaptureAgent",
-            ["ProbeWorker", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting", logging]),
+            ["CaptureProbe", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting", logging]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
         tests(
             of: "MediaProbe",
-            ["ProbeWorker", "MediaForms", "EvidenceModel", "FileAccess", "StationTesting", logging]),
+            ["CaptureProbe", "ProbeWorker", "MediaForms", "EvidenceModel", "FileAccess", "StationTesting", logging]),
         // Measures single steps (`make bench`). Here and not in a package of its own, because what it measures is
         // `package`; `docs/benchmarks.md` says why.
         .executableTarget(
             name: "MicroBenchmarks",
             dependencies: [
-                "EvidenceModel", "FileAccess", "ContentHash", "Collector", "MediaIndex", "SyncEngine", grdb,
+                "EvidenceModel", "FileAccess", "ContentHash", "Collector", "MediaProbe", "ProbeWorker", "MediaIndex",
+                "SyncEngine", grdb, logging,
             ],
             path: "Benchmarks/Micro", swiftSettings: house),
     ]

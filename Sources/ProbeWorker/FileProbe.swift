@@ -1,16 +1,16 @@
 import CAVFormat
-import EvidenceModel
-import FileAccess
+package import EvidenceModel
+package import FileAccess
 import MediaForms
 
 /// Looks into one file: the order of the steps, each of which decides or acts elsewhere.
-struct FileProbe {
+package struct FileProbe {
     /// What looking came to.
-    struct Result {
-        var outcome: ProbeOutcome
-        var facts: MediaFacts
+    package struct Result {
+        package var outcome: ProbeOutcome
+        package var facts: MediaFacts
         /// A JPEG.
-        var picture: [UInt8]?
+        package var picture: [UInt8]?
     }
 
     /// Sidecars are text: one that is longer is read so far, bytes.
@@ -19,7 +19,7 @@ struct FileProbe {
     private static let pictureReadBytes: Int64 = 64 << 20
 
     /// libavformat says nothing of its own: what is worth saying stands in the reply.
-    static func silenceLibrary() {
+    package static func silenceLibrary() {
         av_log_set_level(AV_LOG_QUIET)
     }
 
@@ -29,8 +29,10 @@ struct FileProbe {
         return "\(version >> 16).\(version >> 8 & 0xFF).\(version & 0xFF)"
     }
 
+    /// Looks in this process, without its protections: the worker's work, and the measure of what a worker costs.
+    ///
     /// - Parameter isOver: whether the time for this file is used up.
-    static func look(
+    package static func look(
         at file: consuming OwnedDescriptor, task: ProbeTask, isOver: @escaping () -> Bool
     ) -> Result {
         let status: FileStatus

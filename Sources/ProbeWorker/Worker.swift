@@ -2,10 +2,11 @@ import EvidenceModel
 import FileAccess
 import Glibc
 
-/// `capture-probe`: started by the agent with one end of a socket as descriptor 3, of no use by hand.
-@main
-struct WorkerCommand {
-    static func main() {
+/// The process that looks into recordings for the agent.
+package enum Worker {
+    /// Gives up what it does not need, answers the agent at descriptor 3 until that ends the connection, and returns;
+    /// ends the process with a sentence and a code of sysexits.h where it cannot.
+    package static func serve() {
         guard isSocket(ProbeProtocol.socketNumber) else {
             leave(
                 EX_USAGE,
