@@ -25,6 +25,9 @@ enum Measure {
         return Cost(wallSeconds: wall / .seconds(1), processorSeconds: processorSeconds(worker) - processorBefore)
     }
 
+    /// Of this process since it began.
+    static var ownProcessorSeconds: Double { processorSeconds(.thisProcess) }
+
     private static func processorSeconds(_ worker: Worker) -> Double {
         var usage = rusage()
         let who = worker == .thisProcess ? RUSAGE_SELF : RUSAGE_CHILDREN

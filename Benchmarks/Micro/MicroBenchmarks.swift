@@ -8,7 +8,7 @@ import Foundation
 /// botocore; without it the signatures have no peer.
 @main
 struct MicroBenchmarks {
-    static func main() throws {
+    static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         let sizes = arguments.contains("--quick") ? Sizes.quick : Sizes.whole
         let python = arguments.firstIndex(of: "--python").flatMap { place in
@@ -20,6 +20,7 @@ struct MicroBenchmarks {
         var results = try HashingBenchmark(folder: folder.path, sizes: sizes).run()
         results += try CatalogueBenchmark(folder: folder.path, sizes: sizes).run()
         results += try SigningBenchmark(python: python, sizes: sizes).run()
+        results += try await ProbeBenchmark(folder: folder.path, sizes: sizes).run()
         print(Report.table(results))
     }
 }
@@ -35,9 +36,11 @@ struct Sizes: Sendable {
     var lonelyRecordings: Int
     var queries: Int
     var signatures: Int
+    var probedFiles: Int
 
     static let whole = Sizes(
-        hashedBytes: 512 << 20, recordings: 20_000, lonelyRecordings: 200, queries: 500, signatures: 10_000)
+        hashedBytes: 512 << 20, recordings: 20_000, lonelyRecordings: 200, queries: 500, signatures: 10_000,
+        probedFiles: 500)
     static let quick = Sizes(
-        hashedBytes: 24 << 20, recordings: 1_000, lonelyRecordings: 20, queries: 25, signatures: 500)
+        hashedBytes: 24 << 20, recordings: 1_000, lonelyRecordings: 20, queries: 25, signatures: 500, probedFiles: 50)
 }

@@ -160,7 +160,8 @@ extension MediaFacts {
         if healthDetails.count > ProbeProtocol.sentences { return "\(healthDetails.count) sentences" }
         if positions.count > ProbeProtocol.positions { return "\(positions.count) places" }
         if damagedSpans.count > ProbeProtocol.spans { return "\(damagedSpans.count) damaged spans" }
-        let texts = [container, creationTime, make, model].compactMap(\.self) + streams.map(\.codec)
+        let texts =
+            [container, creationTime, make, model].compactMap(\.self) + streams.map(\.codec)
             + streams.compactMap(\.language)
         if texts.contains(where: { $0.utf8.count > ProbeProtocol.textBytes }) { return "a text that is too long" }
         if healthDetails.contains(where: { $0.utf8.count > ProbeProtocol.sentenceBytes }) {

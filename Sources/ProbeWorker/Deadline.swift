@@ -2,10 +2,22 @@ import Glibc
 
 /// The time a file may take, by the clock and of the processor: asked by libavformat's callbacks and between steps, and
 /// enforced by the kernel where nobody asks.
-struct Deadline {
+final class Deadline {
     private let end: ContinuousClock.Instant
     /// Of this process, nanoseconds.
     private let processorEnd: UInt64
+    /// Counts the times it was asked.
+    private var asked: UInt = 0
+    /// Once over, it stays so.
+    private var hasEnded = false
+
+    /// The processor's time is a system call, and asked for once in so many times.
+    private static let processorEvery: UInt = 64
+
+    private init(end: ContinuousClock.Instant, processorEnd: UInt64) {
+        self.end = end
+        self.processorEnd = processorEnd
+    }
 
     /// Begins now. When twice the time has passed SIGALRM, or SIGPROF for the processor's, which nobody handles, ends the
     /// worker: setitimer(2). A loop inside a demuxer asks no callback, and the agent that would kill the worker may itself
@@ -18,7 +30,12 @@ struct Deadline {
             processorEnd: processorNanoseconds() + UInt64(processorMilliseconds) * 1_000_000)
     }
 
-    var isOver: Bool { ContinuousClock.now >= end || Self.processorNanoseconds() >= processorEnd }
+    func isOver() -> Bool {
+        asked &+= 1
+        let isProcessorOver = asked.isMultiple(of: Self.processorEvery) && Self.processorNanoseconds() >= processorEnd
+        hasEnded = hasEnded || isProcessorOver || ContinuousClock.now >= end
+        return hasEnded
+    }
 
     func disarm() {
         Self.setTimer(ITIMER_REAL, milliseconds: 0)

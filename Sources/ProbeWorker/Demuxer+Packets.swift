@@ -51,7 +51,8 @@ extension Demuxer {
     }
 
     borrowing func time(of packet: MediaPacket) -> PacketTime {
-        guard packet.stream < Int(context.pointee.nb_streams), let stream = context.pointee.streams[packet.stream] else {
+        guard packet.stream < Int(context.pointee.nb_streams), let stream = context.pointee.streams[packet.stream]
+        else {
             return PacketTime(seconds: nil, durationSeconds: 0)
         }
         let base = stream.pointee.time_base

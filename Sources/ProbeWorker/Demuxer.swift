@@ -88,7 +88,9 @@ struct Demuxer: ~Copyable {
 
     private static func sentence(_ code: Int32) -> String {
         // What libavformat says of more than `streams` of them, too.
-        if code == cavformat_error(ENOMEM) { return "it asks for more memory, or has more tracks, than a recording has" }
+        if code == cavformat_error(ENOMEM) {
+            return "it asks for more memory, or has more tracks, than a recording has"
+        }
         // AV_ERROR_MAX_STRING_SIZE.
         var text = [CChar](repeating: 0, count: 64)
         _ = av_strerror(code, &text, text.count)

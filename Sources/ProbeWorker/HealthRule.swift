@@ -213,7 +213,9 @@ struct HealthRule {
         guard deep.faults > 0 else { return }
         if deep.isEndFaulty && deep.faults == 1 {
             if !isCut {
-                cut("The last part does not decode.", playable: deep.endSeconds.map { $0 - findings.reading.startSeconds })
+                cut(
+                    "The last part does not decode.",
+                    playable: deep.endSeconds.map { $0 - findings.reading.startSeconds })
             }
         } else {
             damage("\(deep.faults) pieces of picture or sound do not decode.", deep.damagedSpans)

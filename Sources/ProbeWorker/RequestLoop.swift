@@ -41,7 +41,7 @@ struct RequestLoop: ~Copyable {
         let deadline = Deadline.arm(
             milliseconds: request.deadlineMilliseconds, processorMilliseconds: request.processorMilliseconds)
         defer { deadline.disarm() }
-        let result = FileProbe.look(at: file, task: request.task, isOver: { deadline.isOver })
+        let result = FileProbe.look(at: file, task: request.task, isOver: { deadline.isOver() })
         let reply = ProbeReply(
             sequence: request.sequence, outcome: result.outcome, facts: result.facts,
             pictureBytes: result.picture?.count, peakBytes: clinux_peak_bytes())

@@ -121,18 +121,22 @@ struct SampleSurveyor: ~Copyable {
         guard head.count >= 16 else { return true }
         if head.allSatisfy({ $0 == 0 }) { return false }
         let width = reading.streams[stream].unitLengthBytes
-        return width == 0 || Self.unitsFill(sample, lengthBytes: width, source.bytes)
+        return width == 0 || Self.unitsFill(sample, head, lengthBytes: width, source.bytes)
     }
 
     /// Whether the lengths of the units in a sample lead to its end: ISO/IEC 14496-15, 5.3.4.2.
     private static func unitsFill(
-        _ sample: IndexedSample, lengthBytes: Int, _ bytes: (ByteSpan) -> [UInt8]
+        _ sample: IndexedSample, _ head: [UInt8], lengthBytes: Int, _ bytes: (ByteSpan) -> [UInt8]
     ) -> Bool {
         var offset: Int64 = 0
         for _ in 0..<units {
             if offset == sample.size { return true }
             guard sample.size - offset >= Int64(lengthBytes) else { return false }
-            let length = bytes(ByteSpan(offset: sample.position + offset, length: Int64(lengthBytes)))
+            let isInHead = offset + Int64(lengthBytes) <= Int64(head.count)
+            let length =
+                isInHead
+                ? head[Int(offset)..<(Int(offset) + lengthBytes)]
+                : bytes(ByteSpan(offset: sample.position + offset, length: Int64(lengthBytes)))[...]
             guard length.count == lengthBytes else { return true }
             let unit = length.reduce(Int64(0)) { $0 << 8 | Int64($1) }
             guard unit > 0, unit <= sample.size - offset - Int64(lengthBytes) else { return false }

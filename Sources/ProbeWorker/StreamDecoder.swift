@@ -56,7 +56,8 @@ struct StreamDecoder: ~Copyable {
 
     /// Decodes `packet`, or what is left when there is none any more, and shows every frame to `body`, which may look at
     /// it until it returns.
-    borrowing func decode(_ packet: MediaPacket?, _ body: (UnsafeMutablePointer<AVFrame>) -> Void = { _ in }) -> Outcome {
+    borrowing func decode(_ packet: MediaPacket?, _ body: (UnsafeMutablePointer<AVFrame>) -> Void = { _ in }) -> Outcome
+    {
         var outcome = Outcome()
         let sent = avcodec_send_packet(context, packet?.content)
         if sent < 0 && sent != cavformat_end_of_file() { outcome.isFaulty = true }

@@ -63,7 +63,9 @@ import Testing
             "exit_group", "restart_syscall",
         ]
         let granted = later.filter { !$0.contains("= -1 E") && $0.contains("(") }
-        let names = Set(granted.map { String($0.prefix { $0 != "(" }) }).filter { !$0.contains("<") && !$0.contains("+") }
+        let names = Set(granted.map { String($0.prefix { $0 != "(" }) }).filter {
+            !$0.contains("<") && !$0.contains("+")
+        }
         #expect(names.subtracting(harmless) == [], "calls that were granted")
     }
 

@@ -131,7 +131,8 @@ struct DamageTests {
         let data = try #require((12..<200).first { Array(bytes[$0..<($0 + 4)]) == Array("data".utf8) })
         let riff = UInt32(bytes.count - 8), length = UInt32(bytes.count - data - 8)
         bytes.replaceSubrange(4..<8, with: (0..<4).map { UInt8(truncatingIfNeeded: riff >> (8 * $0)) })
-        bytes.replaceSubrange((data + 4)..<(data + 8), with: (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) })
+        bytes.replaceSubrange(
+            (data + 4)..<(data + 8), with: (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) })
         #expect(try await facts(bytes).health == .intact)
     }
 

@@ -62,7 +62,9 @@ struct FactTests {
                 "model=Shoulder 3", "-metadata", "creation_time=2000-01-01T00:00:00Z",
             ])
         let facts = try await ProbeBench.facts(path)
-        #expect(facts.positions == [GeoPoint(latitude: 34.3625, longitude: 107.237, altitudeMetres: 615)].compactMap(\.self))
+        #expect(
+            facts.positions == [GeoPoint(latitude: 34.3625, longitude: 107.237, altitudeMetres: 615)].compactMap(\.self)
+        )
         #expect(facts.make == "Example")
         #expect(facts.model == "Shoulder 3")
         // As it stands there: it is not for the probe to judge.

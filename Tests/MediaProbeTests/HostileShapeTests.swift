@@ -9,9 +9,13 @@ import Testing
 
 /// Files of a shape that costs more than they are worth, and media that do not keep still.
 @Suite struct HostileShapeTests {
-    private func big(_ number: Int) -> [UInt8] { (0..<4).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+    private func big(_ number: Int) -> [UInt8] {
+        (0..<4).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+    }
 
-    private func box(_ type: String, _ content: [UInt8]) -> [UInt8] { big(content.count + 8) + Array(type.utf8) + content }
+    private func box(_ type: String, _ content: [UInt8]) -> [UInt8] {
+        big(content.count + 8) + Array(type.utf8) + content
+    }
 
     private var brand: [UInt8] { box("ftyp", Array("isom".utf8) + big(0) + Array("isom".utf8)) }
 

@@ -33,7 +33,8 @@ extension Footage {
             case .wav: ("long.wav", sound)
             case .mp3: ("long.mp3", sound + ["-c:a", "libmp3lame", "-q:a", "4", "-write_xing", "0"])
             }
-        return Clip(name: name, arguments: arguments, kind: form == .wav || form == .mp3 ? .audio : .video, container: "")
+        return Clip(
+            name: name, arguments: arguments, kind: form == .wav || form == .mp3 ? .audio : .video, container: "")
     }
 
     /// When the last packet that the bytes hold ends, from the first one on, as ffprobe reads it.
@@ -41,8 +42,11 @@ extension Footage {
         let path = try Scratch.file(UUID().uuidString, bytes)
         let (_, output) = try run(
             "/usr/bin/ffprobe",
-            ["-v", "quiet", "-select_streams", "v", "-show_entries", "packet=pts_time,duration_time", "-of", "csv=p=0",
-                "file:" + path])
+            [
+                "-v", "quiet", "-select_streams", "v", "-show_entries", "packet=pts_time,duration_time", "-of",
+                "csv=p=0",
+                "file:" + path,
+            ])
         let ends = output.split(separator: "\n").compactMap { line -> Double? in
             let fields = line.split(separator: ",").compactMap { Double($0) }
             return fields.count == 2 ? fields[0] + fields[1] : nil

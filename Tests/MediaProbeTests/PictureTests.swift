@@ -67,7 +67,8 @@ struct PictureTests {
     func waveformShowsWhereItIsLoud(_ ending: String) async throws {
         let path = try Scratch.subfolder() + "/sound." + ending
         try ffmpeg([
-            "-f", "lavfi", "-i", "sine=frequency=440:duration=10", "-af", "volume='if(lt(t,5),0.01,7)':eval=frame", path,
+            "-f", "lavfi", "-i", "sine=frequency=440:duration=10", "-af", "volume='if(lt(t,5),0.01,7)':eval=frame",
+            path,
         ])
         let jpeg = try #require(try await picture(path))
         let (width, height) = (640, 120)

@@ -8,7 +8,8 @@ import MediaProbe
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Look at the station: probe worker and its protections, configuration, clock, disk, sources, targets.")
+        abstract: "Look at the station: probe worker and its protections, configuration, clock, disk, sources, targets."
+    )
 
     @OptionGroup var station: StationOptions
     @OptionGroup var output: OutputOptions
@@ -60,7 +61,9 @@ struct DoctorCheck: Encodable, Sendable, Hashable {
     static func page(_ checks: [DoctorCheck]) -> String {
         var table = TextTable("CHECK", "STATE", "WHAT")
         for check in checks {
-            table.add(check.name, check.state.rawValue, ([check.message] + [check.hint].compactMap(\.self)).joined(separator: " — "))
+            table.add(
+                check.name, check.state.rawValue,
+                ([check.message] + [check.hint].compactMap(\.self)).joined(separator: " — "))
         }
         return table.text
     }
@@ -73,7 +76,8 @@ enum ProbeCheckup {
             let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
             let hello = try await prober.hello()
             await prober.stop()
-            return [DoctorCheck("probe worker", .ok, "starts; libavformat \(hello.library)")] + checks(hello.protections)
+            return [DoctorCheck("probe worker", .ok, "starts; libavformat \(hello.library)")]
+                + checks(hello.protections)
         } catch {
             return [
                 DoctorCheck(
@@ -87,7 +91,8 @@ enum ProbeCheckup {
         [
             protections.noNewPrivileges
                 ? DoctorCheck("probe: privileges", .ok, "it can gain none (no_new_privs)")
-                : DoctorCheck("probe: privileges", .finding, "it could gain some", hint: "use a kernel of 3.5 or newer"),
+                : DoctorCheck(
+                    "probe: privileges", .finding, "it could gain some", hint: "use a kernel of 3.5 or newer"),
             protections.systemCallFilter
                 ? DoctorCheck("probe: system calls", .ok, "reading, memory and answering only (seccomp)")
                 : DoctorCheck(
@@ -107,7 +112,8 @@ enum ProbeCheckup {
         case ..<4: return DoctorCheck(name, .ok, "none can be opened (Landlock \(version))")
         case ..<6: return DoctorCheck(name, .ok, "none can be opened, nor TCP ports (Landlock \(version))")
         default:
-            return DoctorCheck(name, .ok, "none can be opened, nor TCP ports; no signal leaves it (Landlock \(version))")
+            return DoctorCheck(
+                name, .ok, "none can be opened, nor TCP ports; no signal leaves it (Landlock \(version))")
         }
     }
 }
@@ -169,7 +175,7 @@ enum StationCheckup {
             return free < leastFreeBytes
                 ? DoctorCheck("disk", .finding, text, hint: "make room: a full spool keeps cards from being collected")
                 : DoctorCheck("disk", .ok, text)
-        } catch where error.meaning == .missing {
+        } catch  where error.meaning == .missing {
             return DoctorCheck(
                 "disk", .note, "\(configuration.stateDirectory.display) is not there yet",
                 hint: "the agent makes it at its first start")

@@ -6,7 +6,8 @@ import MediaIndex
 
 struct RecordingsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recordings", abstract: "Look for recordings.", subcommands: [List.self, Show.self, PosterCommand.self])
+        commandName: "recordings", abstract: "Look for recordings.",
+        subcommands: [List.self, Show.self, PosterCommand.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
