@@ -10,7 +10,6 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -142,12 +141,6 @@ static inline int clinux_clock_is_synchronised(void) {
     struct timex state = {.modes = 0};
     int result = adjtimex(&state);
     return result < 0 ? -1 : result == TIME_ERROR ? 0 : 1;
-}
-
-// getrusage(2) of this process: the most memory it ever had resident, bytes.
-static inline long clinux_peak_bytes(void) {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024 : 0;
 }
 
 // posix_spawn_file_actions_addclosefrom_np(3), glibc 2.34: the child closes every descriptor from `first` on. Returns 0,

@@ -120,25 +120,21 @@ package struct ProbeReply: Sendable, Hashable, Codable {
     package var facts: MediaFacts
     /// Bytes of the JPEG picture that is the next message; none where there is none.
     package var pictureBytes: Int?
-    /// The most memory the worker ever had, bytes: getrusage(2), `ru_maxrss`.
-    package var peakBytes: Int
 
     package init(
         version: Int = ProbeProtocol.version, sequence: UInt64, outcome: ProbeOutcome, facts: MediaFacts,
-        pictureBytes: Int? = nil, peakBytes: Int = 0
+        pictureBytes: Int? = nil
     ) {
         self.version = version
         self.sequence = sequence
         self.outcome = outcome
         self.facts = facts
         self.pictureBytes = pictureBytes
-        self.peakBytes = peakBytes
     }
 
     package enum CodingKeys: String, CodingKey {
         case version, sequence, outcome, facts
         case pictureBytes = "picture_bytes"
-        case peakBytes = "peak_bytes"
     }
 
     /// What is wrong with a reply that must not be believed, or nothing: the worker has read hostile bytes, so what it

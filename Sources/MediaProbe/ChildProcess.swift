@@ -24,6 +24,17 @@ struct ChildProcess: ~Copyable, Sendable {
         if let number { _ = Self.end(number, unreaped) }
     }
 
+    /// Its memory now, bytes: proc(5), the second number of `statm`, in pages. Asked of the kernel, not of the process;
+    /// 0 where it has ended. Not `ru_maxrss`: that begins with what the parent had when it started the process.
+    var bytes: Int {
+        guard let number,
+            let file = try? OwnedDescriptor.open(absolute: RawPath("/proc/\(number)/statm"), flags: O_RDONLY),
+            let text = try? file.readBytes(ByteSpan(offset: 0, length: 128))
+        else { return 0 }
+        let numbers = String(decoding: text, as: UTF8.self).split(separator: " ")
+        return numbers.count > 1 ? (Int(numbers[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
+    }
+
     /// SIGKILL to its group and wait; how it ended, if it had ended by itself or could be reaped.
     mutating func end() -> String? {
         guard let number = number.take() else { return nil }

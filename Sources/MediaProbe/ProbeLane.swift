@@ -35,7 +35,7 @@ actor ProbeLane {
             case .send:
                 switch send(task, file, limits) {
                 case .success(let answer):
-                    if machine.replied(peakBytes: answer.reply.peakBytes) == .retire { endWorker() }
+                    if machine.replied(bytes: worker?.bytes ?? 0) == .retire { endWorker() }
                     return .told(answer)
                 case .failure(let fault): action = machine.failed(fault)
                 }

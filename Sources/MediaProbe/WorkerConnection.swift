@@ -82,6 +82,9 @@ struct WorkerConnection: ~Copyable, Sendable {
         return Answer(reply: reply, picture: picture)
     }
 
+    /// Its memory now, bytes.
+    var bytes: Int { process.bytes }
+
     /// Ends and reaps the process; how it ended.
     mutating func end() -> String? { process.end() }
 

@@ -42,8 +42,8 @@ struct WorkerMachine: Hashable, Sendable {
 
     /// A worker is replaced after so many files, so that what a library leaks stays small; a start costs some 30 ms.
     static let mostServed = 1000
-    /// One that ever had more memory than this does not wait for the next file, bytes; 47 MB are its libraries.
-    static let mostBytes = 256 << 20
+    /// One that has more memory than this after a file does not wait for the next, bytes; 47 MB are its libraries.
+    static let mostBytes = 120 << 20
 
     private(set) var state = State.absent
 
@@ -73,9 +73,9 @@ struct WorkerMachine: Hashable, Sendable {
         return .giveUp
     }
 
-    /// - Parameter peakBytes: the most memory the worker ever had.
-    mutating func replied(peakBytes: Int = 0) -> Action {
-        if peakBytes > Self.mostBytes {
+    /// - Parameter bytes: the memory the worker has now.
+    mutating func replied(bytes: Int = 0) -> Action {
+        if bytes > Self.mostBytes {
             state = .absent
             return .retire
         }

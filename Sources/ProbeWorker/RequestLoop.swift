@@ -1,4 +1,3 @@
-import CLinux
 import EvidenceModel
 import FileAccess
 import FoundationEssentials
@@ -44,7 +43,7 @@ struct RequestLoop: ~Copyable {
         let result = FileProbe.look(at: file, task: request.task, isOver: { deadline.isOver() })
         let reply = ProbeReply(
             sequence: request.sequence, outcome: result.outcome, facts: result.facts,
-            pictureBytes: result.picture?.count, peakBytes: clinux_peak_bytes())
+            pictureBytes: result.picture?.count)
         return (reply, result.picture)
     }
 

@@ -12,7 +12,7 @@ enum SystemCallFilter {
         "read", "pread64", "lseek", "fstat", "close",
         "mmap", "munmap", "mremap", "brk", "madvise", "mprotect",
         "futex", "sched_yield", "sched_getaffinity", "getrandom", "getpid", "gettid",
-        "clock_gettime", "gettimeofday", "getrusage", "setitimer",
+        "clock_gettime", "gettimeofday", "setitimer",
         "rt_sigreturn", "rt_sigprocmask", "restart_syscall", "poll", "ppoll", "exit", "exit_group",
     ]
     /// With these a process reaches for more.

@@ -94,7 +94,7 @@ struct PictureTests {
     ])
     func foreignPictureIsNotBelieved(_ script: String, _ count: Int) async throws {
         let reply =
-            #"{"version":2,"peak_bytes":1,"sequence":1,"outcome":"described","picture_bytes":\#(count),"facts":"#
+            #"{"version":2,"sequence":1,"outcome":"described","picture_bytes":\#(count),"facts":"#
             + #"{"kind":"video","streams":[],"positions":[],"damaged_bytes":[],"health":"intact","health_details":[]}}"#
         let worker = try ProbeBench.fakeWorker("hello; question; printf '%s' '\(reply)' >&3; \(script); question")
         let file = try Scratch.open(ProbeBench.recording())

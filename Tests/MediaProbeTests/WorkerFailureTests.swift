@@ -16,7 +16,7 @@ import Testing
         ("hello; question; printf '{\"version\":1}' >&3; question", "nonsense"),
         ("hello; question; /bin/dd if=/dev/zero bs=70000 count=1 >&3 2>/dev/null; question", "65536"),
         (
-            "hello; question; printf '{\"version\":2,\"peak_bytes\":1,\"sequence\":99,\"outcome\":\"described\",\"facts\":"
+            "hello; question; printf '{\"version\":2,\"sequence\":99,\"outcome\":\"described\",\"facts\":"
                 + "{\"kind\":\"video\",\"streams\":[],\"positions\":[],\"damaged_bytes\":[],\"health\":\"intact\",\"health_details\":[]}}' >&3; question",
             "answer 99 to question 1"
         ),

@@ -69,7 +69,7 @@ import Testing
         var machine = WorkerMachine()
         _ = machine.asked()
         _ = machine.started()
-        #expect(machine.replied(peakBytes: WorkerMachine.mostBytes + 1) == .retire)
+        #expect(machine.replied(bytes: WorkerMachine.mostBytes + 1) == .retire)
         #expect(machine.asked() == .start)
     }
 
