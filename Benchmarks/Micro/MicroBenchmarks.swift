@@ -2,7 +2,7 @@ import Foundation
 
 /// Measures single steps of the agent, each beside programs that do the same:
 ///
-///     MicroBenchmarks [--quick] [--python FILE]
+///     MicroBenchmarks [--quick] [--only hashing|catalogue|signing|probe] [--python FILE]
 ///
 /// `--quick` does a twentieth of the work, to see whether everything runs. `--python` names an interpreter that has
 /// botocore; without it the signatures have no peer.
@@ -11,17 +11,23 @@ struct MicroBenchmarks {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         let sizes = arguments.contains("--quick") ? Sizes.quick : Sizes.whole
-        let python = arguments.firstIndex(of: "--python").flatMap { place in
-            place + 1 < arguments.endIndex ? arguments[place + 1] : nil
-        }
+        let (python, only) = (value(of: "--python", in: arguments), value(of: "--only", in: arguments))
+        func isWanted(_ name: String) -> Bool { only == nil || only == name }
         let folder = FileManager.default.temporaryDirectory.appending(path: "micro-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        var results = try HashingBenchmark(folder: folder.path, sizes: sizes).run()
-        results += try CatalogueBenchmark(folder: folder.path, sizes: sizes).run()
-        results += try SigningBenchmark(python: python, sizes: sizes).run()
-        results += try await ProbeBenchmark(folder: folder.path, sizes: sizes).run()
+        var results: [Result] = []
+        if isWanted("hashing") { results += try HashingBenchmark(folder: folder.path, sizes: sizes).run() }
+        if isWanted("catalogue") { results += try CatalogueBenchmark(folder: folder.path, sizes: sizes).run() }
+        if isWanted("signing") { results += try SigningBenchmark(python: python, sizes: sizes).run() }
+        if isWanted("probe") { results += try await ProbeBenchmark(folder: folder.path, sizes: sizes).run() }
         print(Report.table(results))
+    }
+
+    private static func value(of option: String, in arguments: ArraySlice<String>) -> String? {
+        arguments.firstIndex(of: option).flatMap { place in
+            place + 1 < arguments.endIndex ? arguments[place + 1] : nil
+        }
     }
 }
 

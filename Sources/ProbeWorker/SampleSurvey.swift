@@ -17,7 +17,7 @@ struct SampleSurvey: Equatable {
 /// a whole index; libavformat reports neither. Decoding would tell, at a hundred times the cost.
 struct SampleSurveyor: ~Copyable {
     /// So many samples of each stream are looked at, spread evenly; the edges of damage are then found by halving.
-    private static let looks = 256
+    private static let looks = 128
     /// And so many at the end.
     private static let looksAtEnd = 8
     /// Units in one sample; a picture has one to a few dozen.
