@@ -52,6 +52,21 @@ struct TreeScannerTests {
         for file in scan.files { #expect(file.stamp == (try tree.file(file.path).status().stamp)) }
     }
 
+    /// A counter that ran on for years, or a card that is made to be a burden: none is lost, each is told once.
+    @Test func aHundredThousandFilesInOneFolder() throws {
+        let folder = try directory.folder("DCIM/100MEDIA")
+        for number in 0..<100_000 {
+            let path = folder.appending("\(number).JPG")
+            let descriptor = path.withCString { open($0, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) }
+            try #require(descriptor >= 0)
+            close(descriptor)
+        }
+        let scan = try TreeScanner.scan(root())
+        #expect(scan.files.count == 100_000)
+        #expect(Set(scan.files.map(\.path)).count == 100_000)
+        #expect(scan.skipped.isEmpty)
+    }
+
     @Test func leavesOutWhatIsNoRecording() throws {
         for folder in ["System Volume Information", "$Recycle.Bin", "lost+found", ".Spotlight-V100", ".fseventsd"] {
             try directory.file(folder + "/x")

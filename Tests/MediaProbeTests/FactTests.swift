@@ -103,6 +103,14 @@ struct FactTests {
         #expect(facts.streams.first?.rotationDegrees == 90)
     }
 
+    @Test func nameIsNotBelieved() async throws {
+        let photo = try await ProbeBench.facts(Scratch.file("photo.mp4", Footage.bytes(Footage.jpeg)))
+        #expect(photo.kind == .photo)
+        #expect(photo.container == "jpeg_pipe")
+        let film = try await ProbeBench.facts(Scratch.file("film.jpg", Footage.bytes(Footage.tail)))
+        #expect(film.kind == .video)
+    }
+
     @Test func trackOfASidecar() async throws {
         let lines = (0..<200).map { second -> String in
             let body = String(

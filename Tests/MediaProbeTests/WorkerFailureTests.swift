@@ -11,6 +11,7 @@ import Testing
 
     @Test(arguments: [
         ("hello; question; kill -SEGV $$", "signal 11"),
+        ("hello; question; kill -KILL $$", "signal 9"),
         ("hello; question; exit 7", "exit status 7"),
         ("hello; question; printf nonsense >&3", "nonsense"),
         ("hello; question; printf '{\"version\":1}' >&3; question", "nonsense"),
