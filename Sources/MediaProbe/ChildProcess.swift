@@ -11,7 +11,7 @@ struct ChildProcess: ~Copyable, Sendable {
     private static let patienceMilliseconds: Int32 = 2000
 
     /// None once it was reaped or left to `unreaped`.
-    private var number: pid_t?
+    private(set) var number: pid_t?
     private let unreaped: UnreapedChildren
 
     /// Takes over a child of this process, which nobody else may wait for.

@@ -99,6 +99,12 @@ package final class MediaProber: Sendable {
         return try await lanes[lane].hello()
     }
 
+    /// Ends the workers now, whatever they have: files under way throw `.stopped`, and so do those asked about later. For an
+    /// agent that is to end although a card hangs.
+    package func interrupt() {
+        for lane in lanes { lane.interruption.interrupt() }
+    }
+
     /// Ends and reaps the workers when they are through with the files they have, which takes at most the timeout.
     /// Files asked about later throw `.stopped`.
     package func stop() async {

@@ -6,6 +6,8 @@ import Logging
 /// this lane alone. No method suspends, so one file is looked into at a time.
 actor ProbeLane {
     private nonisolated let lane: IOLane
+    /// Ends the worker while this lane waits for it.
+    nonisolated let interruption = Interruption()
     private let settings: ProbeSettings
     private let unreaped = UnreapedChildren()
     private var machine = WorkerMachine()
@@ -37,7 +39,10 @@ actor ProbeLane {
                 case .success(let answer):
                     if machine.replied(bytes: worker?.bytes ?? 0) == .retire { endWorker() }
                     return .told(answer)
-                case .failure(let fault): action = machine.failed(fault)
+                case .failure where interruption.isOver:
+                    endWorker()
+                    throw Self.stopped
+                case .failure(let fault): action = machine.failed(told(fault))
                 }
             case .blame(let fault):
                 endWorker()
@@ -49,11 +54,13 @@ actor ProbeLane {
                 throw MediaProbeError(
                     code: .workerUnavailable,
                     sentence: "Recordings cannot be looked into: \(settings.executable.display) ends at once.")
-            case .refuseStopped:
-                throw MediaProbeError(code: .stopped, sentence: "The probe was stopped with the agent.")
+            case .refuseStopped: throw Self.stopped
             }
         }
     }
+
+    private static let stopped = MediaProbeError(
+        code: .stopped, sentence: "The probe was stopped with the agent.")
 
     /// What a worker of this lane says of itself; one is started where there is none.
     func hello() throws(MediaProbeError) -> ProbeHello {
@@ -100,18 +107,19 @@ actor ProbeLane {
         let request = ProbeRequest(
             sequence: sequence, task: task, deadlineMilliseconds: limits.deadlineMilliseconds,
             processorMilliseconds: limits.processorMilliseconds)
+        guard let number = worker?.number, interruption.works(number) else { return .failure(.gone) }
+        defer { interruption.rests() }
         do throws(WorkerFault) {
             let answer = try worker?.ask(request, file: file, timeoutMilliseconds: limits.timeoutMilliseconds)
             return answer.map { .success($0) } ?? .failure(.gone)
-        } catch .notHanded(let error) {
-            return .failure(.notHanded(error))
         } catch {
-            return .failure(told(error))
+            return .failure(error)
         }
     }
 
-    /// Ends a worker that did not answer, and has it told how it died.
+    /// Ends a worker that did not answer, and has it told how it died. One that got no file is as well as before.
     private func told(_ fault: WorkerFault) -> WorkerFault {
+        if case .notHanded = fault { return fault }
         let how = endWorker()
         let fault: WorkerFault = if case .died = fault, let how { .died(how) } else { fault }
         settings.logger.warning("probe worker replaced", metadata: ["worker.fault": "\(fault)"])

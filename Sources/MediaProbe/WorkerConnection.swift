@@ -82,6 +82,9 @@ struct WorkerConnection: ~Copyable, Sendable {
         return Answer(reply: reply, picture: picture)
     }
 
+    /// Its process id, until it is ended.
+    var number: pid_t? { process.number }
+
     /// Its memory now, bytes.
     var bytes: Int { process.bytes }
 

@@ -99,6 +99,31 @@ import Testing
         }
     }
 
+    /// An agent that ends does not wait for a card that hangs, and blames no file for it.
+    @Test func interruptionEndsAHang() async throws {
+        let worker = try ProbeBench.fakeWorker(
+            "if once; then hello; question; exec /bin/sleep 1000; fi; exec \"$WORKER\"")
+        let path = try recording()
+        try await ProbeBench.with(worker: worker) { prober in
+            await withTaskGroup(of: MediaProbeError.Code?.self) { group in
+                group.addTask {
+                    do {
+                        _ = try await ProbeBench.facts(prober, path)
+                        return nil
+                    } catch {
+                        return (error as? MediaProbeError)?.code
+                    }
+                }
+                while !ProbeBench.hasBeenOnce(worker) { await Task.yield() }
+                prober.interrupt()
+                let code = await group.next()
+                #expect(code == .stopped)
+            }
+            let error = await #expect(throws: MediaProbeError.self) { _ = try await ProbeBench.facts(prober, path) }
+            #expect(error?.code == .stopped)
+        }
+    }
+
     @Test func byHandItSaysWhatItIs() throws {
         let (code, _) = try Footage.run(MediaProber.defaultWorkerPath().display, [])
         #expect(code == 64)

@@ -50,6 +50,8 @@ struct DescribeService: Service {
                 }
             } onCancel: {
                 sender.finish()
+                // What is looked into now is looked into again at the next start.
+                prober.interrupt()
             }
         }
         await prober.stop()
