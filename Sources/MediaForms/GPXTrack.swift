@@ -126,7 +126,9 @@ private final class GPXReader {
         guard depth == open.depth else { return endedChild(open) }
         point = nil
         let place = GeoPoint(
-            latitude: open.latitude, longitude: open.longitude, altitudeMetres: open.altitude, at: open.time)
+            latitude: open.latitude, longitude: open.longitude, altitudeMetres: open.altitude,
+            // A waypoint may have been set years before.
+            at: open.isOfTrack ? open.time : nil)
         guard let place else { return }
         positions.append(place)
         if open.isOfTrack, startedAt == nil { startedAt = open.time }

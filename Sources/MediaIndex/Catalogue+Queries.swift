@@ -30,9 +30,18 @@ extension Catalogue {
     }
 
     /// Recordings the probe has not looked at yet, oldest first.
-    package func undescribed(limit: Int, in database: Database) throws -> [Recording] {
+    ///
+    /// - Parameter limit: so many of each place and device at most: those of a device that hangs must not stand before all
+    ///   others.
+    package func undescribed(ofEachPlace limit: Int, in database: Database) throws -> [Recording] {
         try recordings(
-            sql: "SELECT * FROM recording WHERE described_at_ms IS NULL ORDER BY collected_at_ms, id LIMIT ?",
+            sql: """
+                SELECT * FROM (
+                  SELECT *, row_number() OVER (
+                    PARTITION BY place, direct_root, source, device ORDER BY collected_at_ms, id) AS turn
+                  FROM recording WHERE described_at_ms IS NULL)
+                WHERE turn <= ? ORDER BY collected_at_ms, id
+                """,
             arguments: [limit], in: database)
     }
 

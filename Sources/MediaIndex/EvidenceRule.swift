@@ -20,7 +20,7 @@ package struct EvidenceRule: Sendable {
 
     /// What the file itself tells, and the time its file system has for it.
     package func evidence(of facts: MediaFacts, fileTime: WallTime) -> [TimeEvidence] {
-        let own = facts.kind == .sidecar ? sidecarTime(facts, of: nil) : embedded(facts)
+        let own = Self.isTrack(facts) ? sidecarTime(facts, of: nil) : embedded(facts)
         return [own, satellite(facts, of: nil), modified(fileTime, facts)].compactMap(\.self)
     }
 
@@ -28,7 +28,20 @@ package struct EvidenceRule: Sendable {
     ///
     /// - Parameter name: the sidecar's.
     package func evidence(fromSidecar facts: MediaFacts, named name: RawPath) -> [TimeEvidence] {
-        [sidecarTime(facts, of: name), satellite(facts, of: name)].compactMap(\.self)
+        [Self.isTrack(facts) ? sidecarTime(facts, of: name) : preview(facts, of: name), satellite(facts, of: name)]
+            .compactMap(\.self)
+    }
+
+    /// Text that a receiver or the camera wrote. The other sidecars are previews: small recordings of the same camera,
+    /// whose times mean what its recordings' do.
+    private static func isTrack(_ facts: MediaFacts) -> Bool { facts.kind == .sidecar && facts.container == nil }
+
+    private func preview(_ facts: MediaFacts, of name: RawPath) -> TimeEvidence? {
+        embedded(facts).map { own in
+            TimeEvidence(
+                basis: .sidecar, original: own.original, readAs: own.readAs + Self.source(name), at: own.at,
+                isByDeviceClock: true)
+        }
     }
 
     private func embedded(_ facts: MediaFacts) -> TimeEvidence? {

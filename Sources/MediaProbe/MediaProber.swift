@@ -66,12 +66,30 @@ package final class MediaProber: Sendable {
     package func facts(
         of file: borrowing OwnedDescriptor, name: RawPath, owner: String? = nil, isDeep: Bool = false
     ) async throws(MediaProbeError) -> MediaFacts {
+        try await look(at: file, name: name, owner: owner, isDeep: isDeep).facts
+    }
+
+    /// The same, and whether it may have been a moment that hindered the look.
+    package func look(
+        at file: borrowing OwnedDescriptor, name: RawPath, owner: String? = nil, isDeep: Bool = false
+    ) async throws(MediaProbeError) -> Look {
         let limits = isDeep ? ProbeLimits.deep(size: (try? file.status().stamp.size) ?? 0) : limits
         switch try await ask(isDeep ? .deep : .describe, about: file.number, owner, limits) {
-        case .told(let answer): return SidecarRule.facts(answer.reply, name: name)
+        case .told(let answer):
+            let mayPass = [.tooSlow, .readFailed].contains(answer.reply.outcome)
+            return Look(facts: SidecarRule.facts(answer.reply, name: name), mayPass: mayPass)
         case .blamed(let sentence):
-            return MediaFacts(kind: .unknown, health: .unreadable, healthDetails: [sentence])
+            return Look(
+                facts: MediaFacts(kind: .unknown, health: .unreadable, healthDetails: [sentence]), mayPass: true)
         }
+    }
+
+    /// What a look came to.
+    package struct Look: Sendable {
+        package var facts: MediaFacts
+        /// The file may not be to blame: a card may hang, a machine be busy, a worker be killed. Another look later may
+        /// come to something else.
+        package var mayPass: Bool
     }
 
     /// A small JPEG that stands for the file: of a video or photo a picture, of a sound its waveform, no side longer than

@@ -31,8 +31,14 @@ struct ContainerReading: Equatable {
         /// have none.
         var unitLengthBytes: Int = 0
 
-        /// Samples of sound as they are: any bytes may stand there, zeros too.
-        var isRaw: Bool { codec.hasPrefix("pcm_") || codec == "rawvideo" }
+        /// Any bytes may stand in its samples, zeros too: sound as it is, and codecs that write zeros for silence, as all
+        /// of differences do; of a codec that is not known the same is supposed.
+        var isRaw: Bool { kind == .audio ? !Self.framedSound.contains(codec) : codec == "rawvideo" }
+
+        /// Codecs of sound whose every frame begins with, or has, bits that are set.
+        private static let framedSound: Set<String> = [
+            "aac", "mp1", "mp2", "mp3", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "amr_nb", "amr_wb",
+        ]
     }
 
     /// Texts about the whole file, as they stand there.

@@ -35,6 +35,8 @@ enum DemuxerChoice {
         let alias = format.map(firstAlias)
         if let alias, allowed.contains(alias), score >= leastScore { return .open(alias) }
         if head.beginsAsJPEG { return .open("jpeg_pipe") }
+        // A few frames behind a long tag are not many to guess from, but the tag says the same.
+        if alias == "mp3", head.beginsWithID3 { return .open("mp3") }
         return .refuse(score >= leastScore ? alias : nil)
     }
 

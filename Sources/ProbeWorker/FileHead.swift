@@ -11,6 +11,9 @@ struct FileHead {
     /// SOI and the first byte of the next marker: ISO/IEC 10918-1, B.1.1.3.
     var beginsAsJPEG: Bool { bytes.starts(with: [0xFF, 0xD8, 0xFF]) }
 
+    /// A tag of ID3v2, which stands before MP3 and little else: ID3v2.4.0, 3.1.
+    var beginsWithID3: Bool { bytes.starts(with: "ID3".utf8) }
+
     /// The major brand, where the file begins with a file type box: ISO/IEC 14496-12, 4.3.
     var brand: String? {
         guard bytes.count >= 12, bytes[4..<8].elementsEqual("ftyp".utf8) else { return nil }

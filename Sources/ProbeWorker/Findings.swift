@@ -45,6 +45,11 @@ enum FileForm: Equatable {
     }
 }
 
+extension MP4Structure {
+    /// Recorded in fragments. One whose index only allows for them is as any other.
+    var hasFragments: Bool { isFragmented && boxes.contains { $0.type == "moof" } }
+}
+
 /// All that was seen of a file that a demuxer opened, before a verdict on its health.
 struct Findings: Equatable {
     /// Bytes.
@@ -90,16 +95,10 @@ enum Examination {
     ) -> Findings {
         let source = demuxer.source
         var findings = Findings(size: source.size, reading: demuxer.reading(), form: form)
-        if findings.isRaw == false || findings.isPhoto {
-            findings.zeroTail = ZeroSearch.tail(source.bytes, least: leastZeroTail)
-        }
-        if case .boxes(let boxes) = form, !boxes.isFragmented {
-            findings.samples = SampleSurveyor.survey(demuxer, findings.reading)
-        }
-        if hasNoFiller(findings) {
-            let begin = min(holesFrom, source.size)
-            findings.zeroHoles = ZeroSearch.holes(
-                source.bytes, in: [ByteSpan(offset: begin, length: source.size - begin)], samples: holeSamples)
+        findings.zeroTail = zeroTail(findings, source.bytes)
+        if hasIndex(findings) { findings.samples = SampleSurveyor.survey(demuxer, findings.reading) }
+        if let spans = spansWithoutFiller(findings) {
+            findings.zeroHoles = ZeroSearch.holes(source.bytes, in: spans, samples: holeSamples)
         }
         if isDeep {
             findings.deep = DecodeChecker.everything(demuxer, findings.reading)
@@ -111,10 +110,46 @@ enum Examination {
         return findings
     }
 
-    /// Whether a block of zero bytes is damage wherever it stands: streams of packets, and Matroska, whose room for later
-    /// stands in its head.
-    private static func hasNoFiller(_ findings: Findings) -> Bool {
-        !findings.isRaw && ["mpegts", "matroska", "mp3", "aac", "flv"].contains(findings.reading.format)
+    /// Zero bytes at the end of what was recorded: writers fill the file behind it as they like.
+    private static func zeroTail(_ findings: Findings, _ bytes: ByteSource) -> ByteSpan? {
+        let media: ByteSpan?
+        switch findings.form {
+        case .jpeg(let jpeg) where !jpeg.hasEnd: media = nil
+        case .png(let png) where !png.hasEnd: media = nil
+        case .jpeg, .png, .bitmap: return nil
+        case .riff(let riff): media = riff.dataSpan
+        case .boxes(let boxes): media = boxes.hasFragments ? boxes.mediaSpans.last : nil
+        case .transportStream: return ZeroSearch.tail(bytes, least: 1)
+        case .matroska, .other: media = nil
+        }
+        if findings.isRaw && !findings.isPhoto { return nil }
+        guard let tail = ZeroSearch.tail(bytes, least: leastZeroTail) else { return nil }
+        guard let media else { return tail }
+        let (start, end) = (max(tail.offset, media.offset), min(tail.end, media.end))
+        return end - start >= leastZeroTail ? ByteSpan(offset: start, length: end - start) : nil
+    }
+
+    /// Whether the container's index is complete once it is open.
+    private static func hasIndex(_ findings: Findings) -> Bool {
+        switch findings.form {
+        case .boxes(let boxes): !boxes.hasFragments
+        case .riff(let riff): riff.form == "AVI " && riff.missingBytes == 0 && !riff.isOpenEnded
+        case .jpeg, .png, .bitmap, .matroska, .transportStream, .other: false
+        }
+    }
+
+    /// Where a block of zero bytes is damage wherever it stands; nothing where writers may fill with them: raw streams,
+    /// MPEG's stuffing, attachments.
+    private static func spansWithoutFiller(_ findings: Findings) -> [ByteSpan]? {
+        let stuffed = ["mpeg1video", "mpeg2video"]
+        let isPlain = findings.reading.streams.allSatisfy { stream in
+            (stream.kind == .video || stream.kind == .audio) && !stream.isRaw && !stuffed.contains(stream.codec)
+        }
+        guard isPlain, !findings.isPhoto else { return nil }
+        if case .boxes(let boxes) = findings.form { return boxes.hasFragments ? boxes.mediaSpans : nil }
+        guard ["mpegts", "matroska", "ogg", "flv"].contains(findings.reading.format) else { return nil }
+        let begin = min(holesFrom, findings.size)
+        return [ByteSpan(offset: begin, length: findings.size - begin)]
     }
 
     /// Whether only the last packet tells where the recording ends.

@@ -16,6 +16,10 @@ struct HealthVerdict: Equatable {
 struct HealthRule {
     /// Seconds by which the last packet may end before the container's length: tracks seldom end together.
     private static let slackSeconds = 1.0
+    /// So many zero bytes behind the last packet are a cluster's rest, bytes.
+    private static let paddingBytes: Int64 = 128 << 10
+    /// Thirty years: what claims to last longer claims nonsense.
+    private static let longestSeconds = 1e9
 
     private let findings: Findings
     private var details: [String] = []
@@ -35,7 +39,7 @@ struct HealthRule {
     private init(_ findings: Findings) {
         self.findings = findings
         if !findings.isPhoto {
-            duration = findings.reading.durationSeconds
+            duration = findings.reading.durationSeconds.flatMap { $0 < Self.longestSeconds ? $0 : nil }
             basis = duration.map { _ in findings.reading.isDurationGuessed ? .estimated : .exact }
         }
     }
@@ -91,10 +95,21 @@ struct HealthRule {
         if findings.reading.isDurationGuessed || duration == nil {
             let counted = walk.streams.map(\.seconds).max() ?? 0
             (duration, basis) = (counted > 0 ? counted : length, .exact)
-        } else if let promised = duration, length < promised - max(Self.slackSeconds, promised / 100) {
+        } else if let promised = duration, !hasText, max(end, length) < promised - max(slack, promised / 100) {
             cut("The recording ends before the \(Self.text(promised)) that its header promises.", playable: length)
         }
     }
+
+    /// Pictures seconds apart: the last one lasts until the end.
+    private var slack: Double {
+        let rates = findings.reading.streams.filter { $0.kind == .video }.map { $0.averageRate }
+        let interval = rates.filter { $0.numerator > 0 && $0.denominator > 0 }
+            .map { Double($0.denominator) / Double($0.numerator) }.max() ?? 0
+        return max(Self.slackSeconds, 2 * min(interval, 3600))
+    }
+
+    /// A subtitle may be meant to stand longer than the pictures last.
+    private var hasText: Bool { findings.reading.streams.contains { $0.kind == .subtitle } }
 
     private mutating func judgeForm() {
         switch findings.form {
@@ -112,12 +127,12 @@ struct HealthRule {
     }
 
     private mutating func judge(_ boxes: MP4Structure) {
-        if boxes.isFragmented {
-            guard let end = boxes.fragmentsEndSeconds else {
+        if boxes.hasFragments {
+            guard let end = boxes.fragmentsEndSeconds, end < Self.longestSeconds else {
                 if boxes.missingBytes > 0 { cut("The file ends inside its first fragment.", playable: 0) }
                 return
             }
-            let isShort = duration.map { end < $0 - Self.slackSeconds } ?? false
+            let isShort = duration.map { !hasText && end < $0 - slack } ?? false
             if boxes.missingBytes > 0 || isShort {
                 cut("The file ends inside a fragment, or before its last one.", playable: end)
             }
@@ -139,6 +154,11 @@ struct HealthRule {
             details.append("The header's size has run over at 4 GiB; the recording goes on to the end of the file.")
         }
         guard riff.missingBytes > 0 else { return }
+        if let data = riff.dataSpan, let promised = riff.promisedDataBytes, data.length >= promised {
+            details.append(
+                "The header promises \(riff.missingBytes) bytes more than there are; all of the recording is there.")
+            return
+        }
         if findings.isPhoto { return cut("The picture lacks its last \(riff.missingBytes) bytes.") }
         var seconds = findings.walk?.endSeconds
         if riff.form == "WAVE", let rate = riff.bytesPerSecond, rate > 0, let data = riff.dataSpan {
@@ -153,19 +173,29 @@ struct HealthRule {
     }
 
     private mutating func judge(_ matroska: MatroskaStructure) {
-        let end = (matroska.lastBlockSeconds ?? matroska.lastClusterSeconds).map { $0 - findings.reading.startSeconds }
-        let isShort =
-            if let end, let duration { end < duration - 2 * Self.slackSeconds } else { false }
-        if matroska.missingBytes > 0 || isShort {
-            cut("The file ends before its last part: it was cut off.", playable: end)
+        if matroska.missingBytes > 0 || isShort(matroska) {
+            let end = matroska.lastBlockSeconds ?? matroska.lastClusterSeconds
+            cut(
+                "The file ends before its last part: it was cut off.",
+                playable: end.map { $0 - findings.reading.startSeconds })
         }
     }
 
+    /// Its length counts from zero, whenever the first picture comes.
+    private func isShort(_ matroska: MatroskaStructure) -> Bool {
+        guard let end = matroska.lastBlockSeconds ?? matroska.lastClusterSeconds, let duration, !hasText else {
+            return false
+        }
+        return end < duration - slack - Self.slackSeconds
+    }
+
     private mutating func judge(_ stream: TransportStreamStructure) {
-        if stream.cutBytes > 0 {
+        if stream.cutBytes > (findings.zeroTail?.length ?? 0) {
             cut("The file ends in the middle of a transport packet: it was cut off.", playable: duration)
         }
-        if let place = stream.firstLostSync, findings.zeroTail.map({ place < $0.offset }) ?? true {
+        if let place = stream.firstLostSync,
+            findings.zeroTail.map({ place < $0.offset - Int64(stream.packetBytes) }) ?? true
+        {
             damage("From byte \(place) on there is no transport packet where one should begin.", [])
         }
     }
@@ -189,8 +219,8 @@ struct HealthRule {
     }
 
     private mutating func judgeZeros() {
-        if case .boxes(let boxes) = findings.form, !boxes.isFragmented { return }
-        if let tail = findings.zeroTail {
+        if case .boxes(let boxes) = findings.form, !boxes.hasFragments { return }
+        if let tail = findings.zeroTail, isEnd(tail) {
             let share = Double(tail.offset) / Double(max(1, findings.size))
             cut(
                 "The last \(tail.length) bytes are zero: the end was never written, or is lost.",
@@ -199,6 +229,15 @@ struct HealthRule {
         }
         let holes = findings.zeroHoles.filter { hole in findings.zeroTail.map { hole.offset < $0.offset } ?? true }
         if !holes.isEmpty { damage("Inside the recording there are zero bytes where none should be.", holes) }
+    }
+
+    /// Whether zero bytes stand where the recording's end should.
+    private func isEnd(_ tail: ByteSpan) -> Bool {
+        switch findings.form {
+        case .matroska(let matroska): matroska.lastBlockSeconds == nil || isShort(matroska)
+        case .transportStream: tail.length >= Self.paddingBytes
+        case .boxes, .riff, .jpeg, .png, .bitmap, .other: true
+        }
     }
 
     private mutating func judgeDecoding() {

@@ -24,6 +24,8 @@ struct SampleSurveyor: ~Copyable {
     private static let units = 64
 
     private let reading: ContainerReading
+    /// Streams whose writer puts start codes where lengths belong, which decoders forgive.
+    private var startCoded: Set<Int> = []
     private var survey = SampleSurvey()
 
     /// - Parameter demuxer: of a format whose index is complete once it is open.
@@ -42,6 +44,10 @@ struct SampleSurveyor: ~Copyable {
     private mutating func look(at stream: Int, of demuxer: borrowing Demuxer) {
         let count = demuxer.sampleCount(of: stream)
         let size = demuxer.source.size
+        if let first = demuxer.sample(0, of: stream) {
+            let head = demuxer.source.bytes.bytes(ByteSpan(offset: first.position, length: 4))
+            if head == [0, 0, 0, 1] || head.starts(with: [0, 0, 1]) { startCoded.insert(stream) }
+        }
         var present = count
         for index in 0..<count {
             guard let sample = demuxer.sample(index, of: stream), sample.position > size - sample.size else { continue }
@@ -120,7 +126,7 @@ struct SampleSurveyor: ~Copyable {
         let head = source.bytes(ByteSpan(offset: sample.position, length: min(sample.size, 64)))
         guard head.count >= 16 else { return true }
         if head.allSatisfy({ $0 == 0 }) { return false }
-        let width = reading.streams[stream].unitLengthBytes
+        let width = startCoded.contains(stream) ? 0 : reading.streams[stream].unitLengthBytes
         return width == 0 || Self.unitsFill(sample, head, lengthBytes: width, source.bytes)
     }
 

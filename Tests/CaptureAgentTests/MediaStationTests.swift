@@ -102,7 +102,7 @@ import Testing
         let later = recording(4, device: "A")
         #expect(queue.found([a, b, c, later]).isEmpty, "both owners are being looked at")
         #expect(queue.known == 3)
-        queue.ended(turns[0].owner, failed: [])
+        queue.ended(turns[0].owner, .init())
         #expect(queue.found([b, later]).map { $0.recordings.map(\.id) } == [[later.id]])
     }
 
@@ -110,12 +110,31 @@ import Testing
         var queue = DescribeQueue()
         let (a, b) = (recording(1, device: "A"), recording(2, device: "A"))
         let turn = queue.found([a])
-        queue.ended(turn[0].owner, failed: [a.id])
+        queue.ended(turn[0].owner, .init(failed: [a.id]))
         #expect(queue.known == 1)
         #expect(queue.found([a, b]).map { $0.recordings.map(\.id) } == [[b.id]])
-        queue.ended(turn[0].owner, failed: [])
+        queue.ended(turn[0].owner, .init())
         queue.retryDue()
         #expect(queue.found([a]).map { $0.recordings.map(\.id) } == [[a.id]])
+    }
+
+    /// A card that hangs for a minute must not brand its recordings for ever.
+    @Test func whatWasHinderedIsBelievedTheThirdTime() {
+        var queue = DescribeQueue()
+        let a = recording(1, device: "A")
+        for pause in [1, 12] {
+            let turn = queue.found([a])
+            #expect(turn.map(\.last) == [[]])
+            queue.ended(turn[0].owner, .init(hindered: [a.id]))
+            for _ in 0..<pause {
+                #expect(queue.found([a]).isEmpty)
+                queue.retryDue()
+            }
+        }
+        let last = queue.found([a])
+        #expect(last.map(\.last) == [[a.id]])
+        queue.ended(last[0].owner, .init())
+        #expect(queue.known == 0)
     }
 
     @Test func bytesThatLieElsewhereAreAnotherOwners() {

@@ -16,6 +16,8 @@ struct Agent: Sendable {
     private let station: Station
     private let services: [ServiceGroupConfiguration.ServiceConfiguration]
     private let result = OnceResult()
+    /// Beside one for each core: so many devices may hang before others wait for them.
+    private static let hangingWorkers = 2
 
     /// - Parameter once: ends when what the sources hold now is verified, or cannot be for now.
     init(station: Station, once: Bool) throws {
@@ -28,7 +30,7 @@ struct Agent: Sendable {
         let uploads = UploadService(station: station, content: content)
         let watch = WatchService(station: station, board: board) { describeBell.ring() }
         let prober = try MediaProber(
-            worker: MediaProber.defaultWorkerPath(), workers: ProcessInfo.processInfo.activeProcessorCount,
+            worker: MediaProber.defaultWorkerPath(), workers: ProcessInfo.processInfo.activeProcessorCount + Self.hangingWorkers,
             logger: station.logger)
         let describe = DescribeService(
             station: station, content: content, prober: prober,

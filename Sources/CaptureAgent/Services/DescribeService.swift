@@ -27,7 +27,7 @@ struct DescribeService: Service {
     private enum Message: Sendable {
         case rung
         case retryDue
-        case ended(owner: String, failed: [RecordingID])
+        case ended(owner: String, DescribeQueue.Remainder)
     }
 
     private typealias Sender = AsyncStream<Message>.Continuation
@@ -65,11 +65,11 @@ struct DescribeService: Service {
         switch message {
         case .rung: break
         case .retryDue: queue.retryDue()
-        case .ended(let owner, let failed): queue.ended(owner, failed: failed)
+        case .ended(let owner, let remainder): queue.ended(owner, remainder)
         }
         let (catalogue, limit) = (station.catalogue, queue.known + Self.batch)
         do {
-            let found = try await station.database.read { try catalogue.undescribed(limit: limit, in: $0) }
+            let found = try await station.database.read { try catalogue.undescribed(ofEachPlace: limit, in: $0) }
             return queue.found(found)
         } catch {
             if !Task.isCancelled {
@@ -81,26 +81,39 @@ struct DescribeService: Service {
 
     /// Describes the recordings of one owner, one after the other.
     private func take(_ turn: DescribeQueue.Turn, _ sender: Sender) async {
-        var failed: [RecordingID] = []
+        var remainder = DescribeQueue.Remainder()
         for recording in turn.recordings where !Task.isCancelled {
-            if await !describe(recording, owner: turn.owner) { failed.append(recording.id) }
+            switch await describe(recording, owner: turn.owner, isLast: turn.last.contains(recording.id)) {
+            case .described: break
+            case .failed: remainder.failed.append(recording.id)
+            case .hindered: remainder.hindered.append(recording.id)
+            }
         }
-        sender.yield(.ended(owner: turn.owner, failed: failed))
+        sender.yield(.ended(owner: turn.owner, remainder))
     }
 
-    /// Whether it could be described now.
-    private func describe(_ recording: Recording, owner: String) async -> Bool {
+    private enum Outcome {
+        case described, failed, hindered
+    }
+
+    /// - Parameter isLast: whatever hinders the look is the file's fault now.
+    private func describe(_ recording: Recording, owner: String, isLast: Bool) async -> Outcome {
         do {
-            let facts = try await facts(recording, owner)
+            let look = try await look(recording, owner)
+            if look.mayPass && !isLast {
+                await note((look.facts.healthDetails.first ?? "") + " It is tried again.", recording)
+                return .hindered
+            }
+            let facts = look.facts
             let described = RecordingDescription.describe(
                 recording, facts: facts, itemList: station.itemList, now: Station.now())
             try await save(described)
             self.described()
-            await makePoster(described, owner)
-            return true
+            if !Task.isCancelled { await makePoster(described, owner) }
+            return .described
         } catch {
-            await note("\(error)", recording)
-            return false
+            await note((error as? TargetFailure)?.sentence ?? "\(error)", recording)
+            return .failed
         }
     }
 
@@ -116,9 +129,9 @@ struct DescribeService: Service {
         station.logger.warning("a recording cannot be described yet", metadata: metadata)
     }
 
-    private func facts(_ recording: Recording, _ owner: String) async throws -> MediaFacts {
+    private func look(_ recording: Recording, _ owner: String) async throws -> MediaProber.Look {
         let file = try await content.open(recording)
-        return try await prober.facts(of: file, name: recording.fileName, owner: owner)
+        return try await prober.look(at: file, name: recording.fileName, owner: owner)
     }
 
     /// While the file is at hand. A recording without a poster lacks nothing: it is made when somebody asks for it.
