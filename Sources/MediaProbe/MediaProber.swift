@@ -10,6 +10,8 @@ package final class MediaProber: Sendable {
     private let lanes: [ProbeLane]
     private let turns: LaneTurns
     private let limits: ProbeLimits
+    /// Whether workers start however a card hangs (`WorkerNursery`).
+    package let startsApart: Bool
 
     /// - Parameters:
     ///   - worker: absolute path of `capture-probe`; started only when a file is asked about.
@@ -28,6 +30,7 @@ package final class MediaProber: Sendable {
                 code: .workerUnavailable, sentence: "Recordings cannot be looked into: no thread can be started.",
                 cause: error)
         }
+        startsApart = nursery.isApart
         let settings = ProbeSettings(
             executable: worker, startMilliseconds: limits.timeoutMilliseconds, nursery: nursery, logger: logger)
         lanes = (0..<max(1, workers)).map { ProbeLane(number: $0, settings: settings) }

@@ -67,7 +67,7 @@ actor ProbeLane {
         if let hello = worker?.hello { return hello }
         let started = try WorkerConnection.start(
             settings.executable, timeoutMilliseconds: settings.startMilliseconds, in: settings.nursery,
-            unreaped: unreaped)
+            unreaped: unreaped, interruption: interruption)
         // Ended when this returns: the machine knows of no worker.
         return started.hello
     }
@@ -84,7 +84,7 @@ actor ProbeLane {
         do throws(MediaProbeError) {
             let started = try WorkerConnection.start(
                 settings.executable, timeoutMilliseconds: settings.startMilliseconds, in: settings.nursery,
-                unreaped: unreaped)
+                unreaped: unreaped, interruption: interruption)
             note(started.hello)
             worker = consume started
             return machine.started()

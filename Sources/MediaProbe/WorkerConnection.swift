@@ -20,7 +20,8 @@ struct WorkerConnection: ~Copyable, Sendable {
 
     /// Starts a worker and waits until it says that it has started.
     static func start(
-        _ executable: RawPath, timeoutMilliseconds: Int32, in nursery: WorkerNursery, unreaped: UnreapedChildren
+        _ executable: RawPath, timeoutMilliseconds: Int32, in nursery: WorkerNursery, unreaped: UnreapedChildren,
+        interruption: Interruption
     ) throws(MediaProbeError) -> WorkerConnection {
         var connection: WorkerConnection
         do throws(FileAccessError) {
@@ -31,7 +32,10 @@ struct WorkerConnection: ~Copyable, Sendable {
                 sentence: "Recordings cannot be looked into: \(executable.display) cannot be started. Install"
                     + " capture-probe beside capture-agent, of the same release.", cause: error)
         }
-        try connection.awaitHello(executable, timeoutMilliseconds)
+        guard let number = connection.number, interruption.works(number) else {
+            throw MediaProbeError(code: .stopped, sentence: "The probe was stopped with the agent.")
+        }
+        try connection.awaitHello(executable, timeoutMilliseconds, interruption)
         return connection
     }
 
@@ -43,10 +47,12 @@ struct WorkerConnection: ~Copyable, Sendable {
     }
 
     private mutating func awaitHello(
-        _ executable: RawPath, _ timeoutMilliseconds: Int32
+        _ executable: RawPath, _ timeoutMilliseconds: Int32, _ interruption: Interruption
     ) throws(MediaProbeError) {
         var cause: any Error
         do {
+            // It may be killed from outside until it has answered, and is reaped only afterwards.
+            defer { interruption.rests() }
             hello = try decode(ProbeHello.self, receive(timeoutMilliseconds))
             if hello.version == ProbeProtocol.version { return }
             cause = WorkerFault.garbled("protocol version \(hello.version)")

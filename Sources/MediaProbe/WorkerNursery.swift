@@ -20,6 +20,9 @@ final class WorkerNursery: Sendable {
     /// A path is not longer, nor is an answer: errno and process id, 4 bytes each.
     private static let messageBytes = 4096
 
+    /// Whether the thread has a table of its own. Where the kernel refuses one (unshare(2), some containers), workers start
+    /// all the same, and wait for a card that hangs.
+    let isApart: Bool
     /// To the thread; one question at a time.
     private let orders: Mutex<Orders>
 
@@ -64,7 +67,8 @@ final class WorkerNursery: Sendable {
             throw FileAccessError(call: "recvmsg", path: RawPath(Self.thread), code: EPIPE)
         }
         // Open in two tables from now on; this is the agent's copy of it. Where the table is still one, it is the thread's.
-        if ready.bytes == [1] { close(far) }
+        isApart = ready.bytes == [1]
+        if isApart { close(far) }
         orders = Mutex(Orders(channel: channel))
     }
 

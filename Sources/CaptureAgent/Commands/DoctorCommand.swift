@@ -76,8 +76,9 @@ enum ProbeCheckup {
             let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
             let hello = try await prober.hello()
             await prober.stop()
-            return [DoctorCheck("probe worker", .ok, "starts; libavformat \(hello.library)")]
-                + checks(hello.protections)
+            return [
+                DoctorCheck("probe worker", .ok, "starts; libavformat \(hello.library)"), start(prober.startsApart),
+            ] + checks(hello.protections)
         } catch {
             return [
                 DoctorCheck(
@@ -85,6 +86,15 @@ enum ProbeCheckup {
                     hint: "without it no recording is described, and none is uploaded")
             ]
         }
+    }
+
+    private static func start(_ isApart: Bool) -> DoctorCheck {
+        isApart
+            ? DoctorCheck("probe: start", .ok, "apart from the files of devices")
+            : DoctorCheck(
+                "probe: start", .finding,
+                "among the files of devices: one that hangs can keep new workers from starting",
+                hint: "allow the system call unshare(2) with CLONE_FILES, which this container refuses")
     }
 
     static func checks(_ protections: ProbeProtections) -> [DoctorCheck] {
