@@ -155,9 +155,13 @@ extension MediaFacts {
         if streams.count > ProbeProtocol.streams { return "\(streams.count) streams" }
         if healthDetails.count > ProbeProtocol.sentences { return "\(healthDetails.count) sentences" }
         if positions.count > ProbeProtocol.positions { return "\(positions.count) places" }
-        let years = WallTime(millisecondsSince1970: -62_135_596_800_000)...WallTime(
-            millisecondsSince1970: 253_402_300_799_999)
-        if positions.contains(where: { $0.at.map { !years.contains($0) } ?? false }) { return "a time out of all years" }
+        let years =
+            WallTime(
+                millisecondsSince1970: -62_135_596_800_000)...WallTime(
+                millisecondsSince1970: 253_402_300_799_999)
+        if positions.contains(where: { $0.at.map { !years.contains($0) } ?? false }) {
+            return "a time out of all years"
+        }
         if damagedSpans.count > ProbeProtocol.spans { return "\(damagedSpans.count) damaged spans" }
         let texts =
             [container, creationTime, make, model].compactMap(\.self) + streams.map(\.codec)

@@ -103,7 +103,8 @@ struct HealthRule {
     /// Pictures seconds apart: the last one lasts until the end.
     private var slack: Double {
         let rates = findings.reading.streams.filter { $0.kind == .video }.map { $0.averageRate }
-        let interval = rates.filter { $0.numerator > 0 && $0.denominator > 0 }
+        let interval =
+            rates.filter { $0.numerator > 0 && $0.denominator > 0 }
             .map { Double($0.denominator) / Double($0.numerator) }.max() ?? 0
         return max(Self.slackSeconds, 2 * min(interval, 3600))
     }

@@ -30,7 +30,8 @@ struct Agent: Sendable {
         let uploads = UploadService(station: station, content: content)
         let watch = WatchService(station: station, board: board) { describeBell.ring() }
         let prober = try MediaProber(
-            worker: MediaProber.defaultWorkerPath(), workers: ProcessInfo.processInfo.activeProcessorCount + Self.hangingWorkers,
+            worker: MediaProber.defaultWorkerPath(),
+            workers: ProcessInfo.processInfo.activeProcessorCount + Self.hangingWorkers,
             logger: station.logger)
         let describe = DescribeService(
             station: station, content: content, prober: prober,
