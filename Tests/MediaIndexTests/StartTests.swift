@@ -88,6 +88,17 @@ struct EvidenceTests {
         let local = rule.evidence(fromSidecar: srt, named: RawPath("X.srt"))
         #expect(local.map { $0.at.rfc3339() } == ["2026-11-22T01:30:01Z"] && local[0].isByDeviceClock)
     }
+
+    /// A camera's own small copy is no receiver: its time is the camera's, whatever letter stands behind it.
+    @Test func previewsHaveTheCamerasClock() {
+        let rule = EvidenceRule(clocks: clocks { $0.embeddedZone = .device }, station: shanghai)
+        let preview = MediaFacts(
+            kind: .sidecar, container: "mp4", creationTime: "2026-11-22T09:30:00.000000Z", health: .intact)
+        let told = rule.evidence(fromSidecar: preview, named: RawPath("GL010001.LRV"))
+        #expect(told.map(\.basis) == [.sidecar])
+        #expect(told.map { $0.at.rfc3339() } == ["2026-11-22T01:30:00Z"])
+        #expect(told.map(\.isByDeviceClock) == [true])
+    }
 }
 
 @Suite("Start rule")
