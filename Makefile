@@ -9,6 +9,9 @@ TEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
+# These wait for ffmpeg on the few threads that all tests share; tests that must act at a moment run before them.
+MEDIA_TESTS = ^Media(Probe|Forms)Tests
+
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
 SHELL_SCRIPTS = $(shell grep -rlE '^#!.*bash|^\# shellcheck shell=bash' Scripts Benchmarks .ci)
 
@@ -44,7 +47,12 @@ test: ## every test
 	@Scripts/install-dependencies test
 	@Scripts/test-tools >/dev/null
 	swift build --build-tests $(SWIFT_FLAGS)
+ifeq ($(strip $(TEST_ARGS)),)
+	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --skip '$(MEDIA_TESTS)'
+	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --filter '$(MEDIA_TESTS)'
+else
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_ARGS)
+endif
 
 .PHONY: fuzz
 fuzz: ## random bytes against every parser, FUZZ_SECONDS=120 (a first build takes minutes)

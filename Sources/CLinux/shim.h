@@ -107,6 +107,17 @@ static inline int clinux_forbid_new_privileges(void) {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
 }
 
+// capset(2) and prctl(2) PR_CAP_AMBIENT: no capability is left, nor can be taken up again. Returns 0, or an errno value.
+static inline int clinux_drop_capabilities(void) {
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    struct {
+        uint32_t version;
+        int process;
+    } header = {0x20080522, 0};  // _LINUX_CAPABILITY_VERSION_3, <linux/capability.h>
+    const uint32_t none[6] = {0};
+    return syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
+}
+
 // landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION: the version of the rules this kernel has, 0 where it
 // has none.
 static inline int clinux_landlock_version(void) {

@@ -90,6 +90,7 @@ actor ProbeLane {
             return machine.started()
         } catch {
             _ = machine.startFailed()
+            if interruption.isOver { throw Self.stopped }
             throw error
         }
     }

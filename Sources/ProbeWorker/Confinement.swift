@@ -29,6 +29,8 @@ enum Confinement {
         }
         // Out of whatever folder the agent was started in, so that it can be unmounted.
         guard chdir("/") == 0 else { throw Failure(call: "chdir") }
+        // The agent may read other users' files; what a worker may read was opened for it.
+        guard clinux_drop_capabilities() == 0 else { throw Failure(call: "capset") }
         guard clinux_forbid_new_privileges() == 0 else { throw Failure(call: "prctl") }
         let landlock = clinux_landlock_version()
         let isNamed = landlock > 0 && clinux_forbid_everything_named(Int32(landlock)) == 0

@@ -70,6 +70,16 @@ import Testing
         #expect(state("target nas", try await station.json("doctor")["checks"].list) == "ok")
     }
 
+    /// Under systemd 252 `@system-service` is without them, and a worker would go on unprotected.
+    @Test func theUnitLeavesWorkersTheirProtections() throws {
+        let unit = try String(contentsOfFile: Repository.path("Config/capture-agent.service"), encoding: .utf8)
+        let allowed = unit.split(separator: "\n").filter { $0.hasPrefix("SystemCallFilter=") }
+            .flatMap { $0.dropFirst("SystemCallFilter=".count).split(separator: " ") }
+        for call in ["@system-service", "seccomp", "landlock_create_ruleset", "landlock_restrict_self"] {
+            #expect(allowed.contains(call[...]), "\(call)")
+        }
+    }
+
     @Test func doctorDoubtsWeakKernelsAndWrongClocks() {
         let weak = ProbeCheckup.checks(
             ProbeProtections(noNewPrivileges: true, systemCallFilter: false, landlockVersion: 0))

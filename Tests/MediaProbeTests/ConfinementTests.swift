@@ -27,6 +27,9 @@ import Testing
             let child = try #require(try ProbeBench.children(of: worker).first)
             let status = try String(contentsOfFile: "/proc/\(child)/status", encoding: .utf8)
             #expect(status.contains("NoNewPrivs:\t1"))
+            for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+                #expect(status.contains("\(set):\t0000000000000000"), "\(set)")
+            }
             #expect(status.contains("Seccomp:\t2"))
             let limits = try String(contentsOfFile: "/proc/\(child)/limits", encoding: .utf8)
             #expect(limits.contains(#/Max address space +805306368 /#))
