@@ -9,8 +9,7 @@ TEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-# These wait for ffmpeg on the few threads that all tests share; the others, some of which must act at a moment, run
-# before them and one after the other.
+# These wait for ffmpeg on the few threads that all tests share; tests that must act at a moment run before them.
 MEDIA_TESTS = ^Media(Probe|Forms)Tests
 
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
@@ -49,7 +48,7 @@ test: ## every test
 	@Scripts/test-tools >/dev/null
 	swift build --build-tests $(SWIFT_FLAGS)
 ifeq ($(strip $(TEST_ARGS)),)
-	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --no-parallel --skip '$(MEDIA_TESTS)'
+	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --skip '$(MEDIA_TESTS)'
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --filter '$(MEDIA_TESTS)'
 else
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_ARGS)
