@@ -47,6 +47,7 @@ test: ## every test
 	@Scripts/install-dependencies test
 	@Scripts/test-tools >/dev/null
 	swift build --build-tests $(SWIFT_FLAGS)
+	@sync # a gigabyte of build output on its way to the disk would hold up every fsync(2) of the tests
 ifeq ($(strip $(TEST_ARGS)),)
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --skip '$(MEDIA_TESTS)'
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --filter '$(MEDIA_TESTS)'
