@@ -29,7 +29,7 @@ package struct MP4Structure: Sendable, Hashable {
     package var mediaSpans: [ByteSpan] = []
     /// A sample entry of encrypted samples, or a `pssh`.
     package var isEncrypted = false
-    /// `mvex` in the index, or a `moof`.
+    /// There is a `moof`. An index that only allows for them (`mvex`) is complete as any other.
     package var isFragmented = false
     /// Seconds from the beginning to the end of the last fragment of which every byte lies in the file, the latest of
     /// all tracks; none without fragments, or where they do not tell.
@@ -67,7 +67,6 @@ package struct MP4Structure: Sendable, Hashable {
             offset = span.end
         }
         found.isEncrypted = movie.isEncrypted
-        found.isFragmented = found.isFragmented || movie.hasMovieExtends
         found.read(fragments, movie, source)
         return found
     }

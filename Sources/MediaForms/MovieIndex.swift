@@ -12,7 +12,6 @@ struct MovieIndex: Sendable, Hashable {
     /// By track id. More than `mostTracks` are left out.
     private(set) var tracks: [UInt32: TrackDefaults] = [:]
     private(set) var isEncrypted = false
-    private(set) var hasMovieExtends = false
 
     private static let mostTracks = 256
     /// Types of sample entries whose samples are encrypted (8.12, and ISO/IEC 23001-7).
@@ -70,7 +69,6 @@ struct MovieIndex: Sendable, Hashable {
     }
 
     private mutating func readExtends(_ bytes: [UInt8], _ range: Range<Int>) {
-        hasMovieExtends = true
         for box in BoxList(bytes, range) where box.type == "trex" && box.payload.count >= 20 {
             let start = box.payload.lowerBound
             guard let id = bytes.big(start + 4, 4).map({ UInt32(truncatingIfNeeded: $0) }),

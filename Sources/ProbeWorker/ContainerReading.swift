@@ -31,6 +31,10 @@ struct ContainerReading: Equatable {
         /// have none.
         var unitLengthBytes: Int = 0
 
+        /// Degrees clockwise by which the picture is to be turned for viewing, 0 to 359: libavutil counts against the clock
+        /// what is to be undone with it.
+        var rotationDegrees: Int { (Int((-displayRotation).rounded()) % 360 + 360) % 360 }
+
         /// Any bytes may stand in its samples, zeros too: sound as it is, and codecs that write zeros for silence, as all
         /// of differences do; of a codec that is not known the same is supposed.
         var isRaw: Bool { kind == .audio ? !Self.framedSound.contains(codec) : codec == "rawvideo" }

@@ -43,7 +43,7 @@ enum DecodeChecker {
         guard let last = newer.last, older.count + newer.count <= tailPackets,
             let parameters = demuxer.parameters(of: stream), let decoder = StreamDecoder(parameters, isFast: true)
         else { return nil }
-        var check = DecodeCheck(isWhole: !demuxer.source.isSpent && !demuxer.source.isTimeOver)
+        var check = DecodeCheck(isWhole: demuxer.source.isUnhindered)
         for packet in older { check.frames += decoder.decode(packet).frames }
         for packet in newer {
             let outcome = decoder.decode(packet)
@@ -72,7 +72,7 @@ enum DecodeChecker {
         }
         check.frames += decoders.finish()
         check.isEndFaulty = faultyEnd.values.contains(true)
-        check.isWhole = demuxer.source.failure == nil && !demuxer.source.isTimeOver
+        check.isWhole = demuxer.source.isUnhindered
         return check
     }
 }

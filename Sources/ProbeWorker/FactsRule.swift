@@ -58,7 +58,7 @@ enum FactsRule {
                 kind: .video, codec: stream.codec, widthPixels: positive(stream.width),
                 heightPixels: positive(stream.height),
                 frameRate: isPhoto ? nil : rate(stream.averageRate) ?? rate(stream.baseRate),
-                rotationDegrees: rotation(stream.displayRotation))
+                rotationDegrees: [90, 180, 270].contains(stream.rotationDegrees) ? stream.rotationDegrees : nil)
         case .audio:
             facts = StreamFacts(
                 kind: .audio, codec: stream.codec, sampleRateHertz: positive(stream.sampleRate),
@@ -73,12 +73,6 @@ enum FactsRule {
             facts.bitRate = stream.bitRate > 0 ? Int(stream.bitRate) : nil
         }
         return facts
-    }
-
-    /// libavutil counts against the clock what is to be undone with it.
-    private static func rotation(_ counterClockwise: Double) -> Int? {
-        let degrees = (Int((-counterClockwise).rounded()) % 360 + 360) % 360
-        return [90, 180, 270].contains(degrees) ? degrees : nil
     }
 
     private static func positive(_ number: Int32) -> Int? { number > 0 ? Int(number) : nil }
@@ -124,22 +118,22 @@ extension FactsRule {
     ) -> (ProbeOutcome, MediaFacts) {
         if head.isHEIF { return (.broken, unopenedHEIF()) }
         let container = container(format, brand: head.brand)
-        var facts = unreadable("The file begins as \(container) but cannot be opened: \(reason).")
-        if case .boxes(let boxes) = form { facts = unopened(boxes, container, reason) }
+        var facts =
+            unopened(form) ?? unreadable("The file begins as \(container) but cannot be opened: \(reason).")
         facts.container = container
         return (.broken, facts.bounded)
     }
 
-    private static func unopened(_ boxes: MP4Structure, _ container: String, _ reason: String) -> MediaFacts {
+    /// What its form says of a file that libavformat says nothing of.
+    private static func unopened(_ form: FileForm) -> MediaFacts? {
+        guard case .boxes(let boxes) = form else { return nil }
         let media = boxes.mediaSpans.reduce(0) { $0 + $1.length }
         if boxes.isEncrypted {
             return MediaFacts(
                 kind: .unknown, health: .encrypted,
                 healthDetails: ["The recording is encrypted: it cannot be opened without its key."])
         }
-        guard !boxes.hasIndex, media > 0 else {
-            return unreadable("The file begins as \(container) but cannot be opened: \(reason).")
-        }
+        guard !boxes.hasIndex, media > 0 else { return nil }
         return MediaFacts(
             kind: .unknown, playableSeconds: 0, health: .truncated,
             healthDetails: [

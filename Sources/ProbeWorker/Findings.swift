@@ -45,11 +45,6 @@ enum FileForm: Equatable {
     }
 }
 
-extension MP4Structure {
-    /// Recorded in fragments. One whose index only allows for them is as any other.
-    var hasFragments: Bool { isFragmented && boxes.contains { $0.type == "moof" } }
-}
-
 /// All that was seen of a file that a demuxer opened, before a verdict on its health.
 struct Findings: Equatable {
     /// Bytes.
@@ -118,7 +113,7 @@ enum Examination {
         case .png(let png) where !png.hasEnd: media = nil
         case .jpeg, .png, .bitmap: return nil
         case .riff(let riff): media = riff.dataSpan
-        case .boxes(let boxes): media = boxes.hasFragments ? boxes.mediaSpans.last : nil
+        case .boxes(let boxes): media = boxes.isFragmented ? boxes.mediaSpans.last : nil
         case .transportStream: return ZeroSearch.tail(bytes, least: 1)
         case .matroska, .other: media = nil
         }
@@ -132,7 +127,7 @@ enum Examination {
     /// Whether the container's index is complete once it is open.
     private static func hasIndex(_ findings: Findings) -> Bool {
         switch findings.form {
-        case .boxes(let boxes): !boxes.hasFragments
+        case .boxes(let boxes): !boxes.isFragmented
         case .riff(let riff): riff.form == "AVI " && riff.missingBytes == 0 && !riff.isOpenEnded
         case .jpeg, .png, .bitmap, .matroska, .transportStream, .other: false
         }
@@ -146,7 +141,7 @@ enum Examination {
             (stream.kind == .video || stream.kind == .audio) && !stream.isRaw && !stuffed.contains(stream.codec)
         }
         guard isPlain, !findings.isPhoto else { return nil }
-        if case .boxes(let boxes) = findings.form { return boxes.hasFragments ? boxes.mediaSpans : nil }
+        if case .boxes(let boxes) = findings.form { return boxes.isFragmented ? boxes.mediaSpans : nil }
         guard ["mpegts", "matroska", "ogg", "flv"].contains(findings.reading.format) else { return nil }
         let begin = min(holesFrom, findings.size)
         return [ByteSpan(offset: begin, length: findings.size - begin)]

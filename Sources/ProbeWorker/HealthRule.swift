@@ -128,7 +128,7 @@ struct HealthRule {
     }
 
     private mutating func judge(_ boxes: MP4Structure) {
-        if boxes.hasFragments {
+        if boxes.isFragmented {
             guard let end = boxes.fragmentsEndSeconds, end < Self.longestSeconds else {
                 if boxes.missingBytes > 0 { cut("The file ends inside its first fragment.", playable: 0) }
                 return
@@ -220,7 +220,7 @@ struct HealthRule {
     }
 
     private mutating func judgeZeros() {
-        if case .boxes(let boxes) = findings.form, !boxes.hasFragments { return }
+        if case .boxes(let boxes) = findings.form, !boxes.isFragmented { return }
         if let tail = findings.zeroTail, isEnd(tail) {
             let share = Double(tail.offset) / Double(max(1, findings.size))
             cut(

@@ -29,7 +29,7 @@ struct PacketWalk: Equatable {
                 walk.streams[packet.stream].endSeconds = max(walk.streams[packet.stream].endSeconds ?? end, end)
             }
         }
-        walk.isWhole = demuxer.source.failure == nil && !demuxer.source.isSpent && !demuxer.source.isTimeOver
+        walk.isWhole = demuxer.source.isUnhindered
         return walk
     }
 }

@@ -24,7 +24,7 @@ enum Poster {
             guard let picture = frame(demuxer, stream, decoder) else { continue }
             let contrast = picture.contrast()
             if let best, best.contrast >= contrast { continue }
-            let turned = rotation(reading.streams[stream]).flatMap { picture.turned($0) }
+            let turned = picture.turned(reading.streams[stream].rotationDegrees)
             guard let jpeg = turned == nil ? picture.jpeg() : turned?.jpeg() else { continue }
             best = (contrast, jpeg)
             if contrast >= leastContrast { break }
@@ -38,11 +38,6 @@ enum Poster {
             return [nil]
         }
         return [min(duration / 10, latestSeconds), duration / 2, duration * 0.9, 0]
-    }
-
-    private static func rotation(_ stream: ContainerReading.Stream) -> Int? {
-        let degrees = (Int((-stream.displayRotation).rounded()) % 360 + 360) % 360
-        return degrees == 0 ? nil : degrees
     }
 
     /// The next frame, made small.

@@ -30,6 +30,9 @@ final class ProbeSource {
 
     var isTimeOver: Bool { isOver() }
 
+    /// Whether nothing stopped the reading: what was not found is not there.
+    var isUnhindered: Bool { failure == nil && !isSpent && !isTimeOver }
+
     /// Whether all of the file can still be read once.
     var canReadAll: Bool { bytesLeft > size }
 

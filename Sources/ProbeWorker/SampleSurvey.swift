@@ -24,8 +24,8 @@ struct SampleSurveyor: ~Copyable {
     private static let units = 64
 
     private let reading: ContainerReading
-    /// Streams whose writer puts start codes where lengths belong, which decoders forgive.
-    private var startCoded: Set<Int> = []
+    /// Bytes of the length before each unit, in the stream that is looked at; 0 where there are none.
+    private var lengthBytes = 0
     private var survey = SampleSurvey()
 
     /// - Parameter demuxer: of a format whose index is complete once it is open.
@@ -44,10 +44,7 @@ struct SampleSurveyor: ~Copyable {
     private mutating func look(at stream: Int, of demuxer: borrowing Demuxer) {
         let count = demuxer.sampleCount(of: stream)
         let size = demuxer.source.size
-        if let first = demuxer.sample(0, of: stream) {
-            let head = demuxer.source.bytes.bytes(ByteSpan(offset: first.position, length: 4))
-            if head == [0, 0, 0, 1] || head.starts(with: [0, 0, 1]) { startCoded.insert(stream) }
-        }
+        lengthBytes = hasStartCodes(stream, demuxer) ? 0 : reading.streams[stream].unitLengthBytes
         var present = count
         for index in 0..<count {
             guard let sample = demuxer.sample(index, of: stream), sample.position > size - sample.size else { continue }
@@ -56,6 +53,13 @@ struct SampleSurveyor: ~Copyable {
             break
         }
         if !reading.streams[stream].isRaw { lookIn(0..<present, stream, demuxer, isEnd: present == count) }
+    }
+
+    /// Whether the writer put start codes where lengths belong, which decoders forgive.
+    private func hasStartCodes(_ stream: Int, _ demuxer: borrowing Demuxer) -> Bool {
+        guard let first = demuxer.sample(0, of: stream) else { return false }
+        let head = demuxer.source.bytes.bytes(ByteSpan(offset: first.position, length: 4))
+        return head == [0, 0, 0, 1] || head.starts(with: [0, 0, 1])
     }
 
     private mutating func lookIn(
@@ -69,12 +73,12 @@ struct SampleSurveyor: ~Copyable {
         for index in looked {
             if isGood(index, stream, demuxer) {
                 if let first = badFrom {
-                    let end = edge(bad: index - 1, good: index, stream, demuxer, from: first)
-                    add(first...end, stream, demuxer, reachesEnd: false)
+                    let last = lastAlike(first, index, stream, demuxer, isGood: false)
+                    add(first...last, stream, demuxer, reachesEnd: false)
                 }
                 (lastGood, badFrom) = (index, nil)
             } else if badFrom == nil {
-                badFrom = edgeForward(good: lastGood, bad: index, stream, demuxer)
+                badFrom = lastAlike(lastGood, index, stream, demuxer, isGood: true) + 1
             }
         }
         if let first = badFrom, let last = samples.last {
@@ -82,24 +86,18 @@ struct SampleSurveyor: ~Copyable {
         }
     }
 
-    /// The first bad sample behind `good`, where `bad` is one.
-    private func edgeForward(good: Int, bad: Int, _ stream: Int, _ demuxer: borrowing Demuxer) -> Int {
-        var (good, bad) = (good, bad)
-        while bad - good > 1 {
-            let middle = (good + bad) / 2
-            if isGood(middle, stream, demuxer) { good = middle } else { bad = middle }
+    /// The last sample before `other` that is as `first` is, by halving.
+    ///
+    /// - Parameter isGood: what `first` is, and `other` is not.
+    private func lastAlike(
+        _ first: Int, _ other: Int, _ stream: Int, _ demuxer: borrowing Demuxer, isGood: Bool
+    ) -> Int {
+        var (alike, unlike) = (first, other)
+        while unlike - alike > 1 {
+            let middle = (alike + unlike) / 2
+            if self.isGood(middle, stream, demuxer) == isGood { alike = middle } else { unlike = middle }
         }
-        return bad
-    }
-
-    /// The last bad sample before `good`, at or behind `from`, which is bad.
-    private func edge(bad: Int, good: Int, _ stream: Int, _ demuxer: borrowing Demuxer, from first: Int) -> Int {
-        var (bad, good) = (first, good)
-        while good - bad > 1 {
-            let middle = (good + bad) / 2
-            if isGood(middle, stream, demuxer) { good = middle } else { bad = middle }
-        }
-        return bad
+        return alike
     }
 
     private mutating func add(
@@ -126,8 +124,7 @@ struct SampleSurveyor: ~Copyable {
         let head = source.bytes(ByteSpan(offset: sample.position, length: min(sample.size, 64)))
         guard head.count >= 16 else { return true }
         if head.allSatisfy({ $0 == 0 }) { return false }
-        let width = startCoded.contains(stream) ? 0 : reading.streams[stream].unitLengthBytes
-        return width == 0 || Self.unitsFill(sample, head, lengthBytes: width, source.bytes)
+        return lengthBytes == 0 || Self.unitsFill(sample, head, lengthBytes: lengthBytes, source.bytes)
     }
 
     /// Whether the lengths of the units in a sample lead to its end: ISO/IEC 14496-15, 5.3.4.2.
