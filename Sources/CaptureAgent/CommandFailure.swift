@@ -1,5 +1,6 @@
 import Foundation
 import LocatedYAML
+import MediaProbe
 
 /// A command did not do what it was asked: what was tried, on what, and what to do; and the exit code.
 struct CommandFailure: Error, Sendable, Hashable {
@@ -39,6 +40,11 @@ struct CommandFailure: Error, Sendable, Hashable {
 
     init(configuration error: YAMLError) {
         self.init(.configuration, error.description, hint: "correct the file and try: capture-agent config check")
+    }
+
+    /// What was tried in vain, because the worker that looks into recordings is not there.
+    init(_ tried: String, without error: MediaProbeError) {
+        self.init(.unavailable, "\(tried): \(error)", hint: "is capture-probe beside capture-agent?")
     }
 
     /// One sentence for people, or the JSON object of the contract.

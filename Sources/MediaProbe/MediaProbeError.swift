@@ -22,6 +22,10 @@ package struct MediaProbeError: Error, Sendable {
     }
 }
 
+extension MediaProbeError {
+    static let stopped = MediaProbeError(code: .stopped, sentence: "The probe was stopped with the agent.")
+}
+
 extension MediaProbeError: CustomStringConvertible {
     package var description: String { cause.map { "\(sentence) (\($0))" } ?? sentence }
 }

@@ -41,7 +41,7 @@ actor ProbeLane {
                     return .told(answer)
                 case .failure where interruption.isOver:
                     endWorker()
-                    throw Self.stopped
+                    throw .stopped
                 case .failure(let fault): action = machine.failed(told(fault))
                 }
             case .blame(let fault):
@@ -54,22 +54,22 @@ actor ProbeLane {
                 throw MediaProbeError(
                     code: .workerUnavailable,
                     sentence: "Recordings cannot be looked into: \(settings.executable.display) ends at once.")
-            case .refuseStopped: throw Self.stopped
+            case .refuseStopped: throw .stopped
             }
         }
     }
 
-    private static let stopped = MediaProbeError(
-        code: .stopped, sentence: "The probe was stopped with the agent.")
-
     /// What a worker of this lane says of itself; one is started where there is none.
     func hello() throws(MediaProbeError) -> ProbeHello {
         if let hello = worker?.hello { return hello }
-        let started = try WorkerConnection.start(
+        // Ended when this returns: the machine knows of no worker.
+        return try connect().hello
+    }
+
+    private func connect() throws(MediaProbeError) -> WorkerConnection {
+        try WorkerConnection.start(
             settings.executable, timeoutMilliseconds: settings.startMilliseconds, in: settings.nursery,
             unreaped: unreaped, interruption: interruption)
-        // Ended when this returns: the machine knows of no worker.
-        return started.hello
     }
 
     /// Ends and reaps the worker; nothing is started any more.
@@ -82,16 +82,13 @@ actor ProbeLane {
     private func start() throws(MediaProbeError) -> WorkerMachine.Action {
         endWorker()
         do throws(MediaProbeError) {
-            let started = try WorkerConnection.start(
-                settings.executable, timeoutMilliseconds: settings.startMilliseconds, in: settings.nursery,
-                unreaped: unreaped, interruption: interruption)
+            let started = try connect()
             note(started.hello)
             worker = consume started
             return machine.started()
         } catch {
             _ = machine.startFailed()
-            if interruption.isOver { throw Self.stopped }
-            throw error
+            throw interruption.isOver ? .stopped : error
         }
     }
 

@@ -10,7 +10,7 @@ struct WorkerConnection: ~Copyable, Sendable {
     private var process: ChildProcess
     private let channel: DescriptorChannel
     /// What the worker said of itself.
-    private(set) var hello: ProbeHello
+    let hello: ProbeHello
 
     /// What a worker answers: facts, and a JPEG where one was asked for and could be made.
     struct Answer: Sendable {
@@ -23,47 +23,38 @@ struct WorkerConnection: ~Copyable, Sendable {
         _ executable: RawPath, timeoutMilliseconds: Int32, in nursery: WorkerNursery, unreaped: UnreapedChildren,
         interruption: Interruption
     ) throws(MediaProbeError) -> WorkerConnection {
-        var connection: WorkerConnection
+        var newborn: WorkerNursery.Newborn
         do throws(FileAccessError) {
-            connection = WorkerConnection(try nursery.start(executable, unreaped: unreaped))
+            newborn = try nursery.start(executable, unreaped: unreaped)
         } catch {
             throw MediaProbeError(
                 code: .workerUnavailable,
                 sentence: "Recordings cannot be looked into: \(executable.display) cannot be started. Install"
                     + " capture-probe beside capture-agent, of the same release.", cause: error)
         }
-        guard let number = connection.number, interruption.works(number) else {
-            throw MediaProbeError(code: .stopped, sentence: "The probe was stopped with the agent.")
-        }
-        try connection.awaitHello(executable, timeoutMilliseconds, interruption)
-        return connection
-    }
-
-    private init(_ newborn: consuming WorkerNursery.Newborn) {
-        let unsaid = ProbeProtections(noNewPrivileges: false, systemCallFilter: false, landlockVersion: 0)
-        hello = ProbeHello(library: "", protections: unsaid)
-        process = newborn.process
-        channel = newborn.channel
-    }
-
-    private mutating func awaitHello(
-        _ executable: RawPath, _ timeoutMilliseconds: Int32, _ interruption: Interruption
-    ) throws(MediaProbeError) {
-        var cause: any Error
-        do {
-            // It may be killed from outside until it has answered, and is reaped only afterwards.
-            defer { interruption.rests() }
-            hello = try decode(ProbeHello.self, receive(timeoutMilliseconds))
-            if hello.version == ProbeProtocol.version { return }
-            cause = WorkerFault.garbled("protocol version \(hello.version)")
+        guard let number = newborn.process.number, interruption.works(number) else { throw .stopped }
+        do throws(WorkerFault) {
+            let hello = try hello(on: newborn.channel, timeoutMilliseconds, interruption)
+            return WorkerConnection(process: newborn.process, channel: newborn.channel, hello: hello)
         } catch {
-            cause = error
+            var cause = error
+            if case .died = cause, let how = newborn.process.end() { cause = .died(how) }
+            throw MediaProbeError(
+                code: .workerUnavailable,
+                sentence: "Recordings cannot be looked into: \(executable.display) was started but did not say that it"
+                    + " is ready. It must be capture-probe of the same release, with its libraries installed.",
+                cause: cause)
         }
-        if case WorkerFault.died = cause, let how = end() { cause = WorkerFault.died(how) }
-        throw MediaProbeError(
-            code: .workerUnavailable,
-            sentence: "Recordings cannot be looked into: \(executable.display) was started but did not say that it is"
-                + " ready. It must be capture-probe of the same release, with its libraries installed.", cause: cause)
+    }
+
+    private static func hello(
+        on channel: borrowing DescriptorChannel, _ timeoutMilliseconds: Int32, _ interruption: Interruption
+    ) throws(WorkerFault) -> ProbeHello {
+        // It may be killed from outside until it has answered, and is reaped only afterwards.
+        defer { interruption.rests() }
+        let hello = try decode(ProbeHello.self, receive(on: channel, timeoutMilliseconds))
+        if hello.version != ProbeProtocol.version { throw .garbled("protocol version \(hello.version)") }
+        return hello
     }
 
     /// Sends the question with the file, waits for the answer and checks it.
@@ -76,11 +67,11 @@ struct WorkerConnection: ~Copyable, Sendable {
         _ request: ProbeRequest, file: Int32, timeoutMilliseconds: Int32
     ) throws(WorkerFault) -> Answer {
         try send(request, file)
-        let reply = try decode(ProbeReply.self, receive(timeoutMilliseconds))
+        let reply = try Self.decode(ProbeReply.self, Self.receive(on: channel, timeoutMilliseconds))
         if let flaw = reply.flaw(askedSequence: request.sequence) { throw .garbled(flaw) }
         guard let count = reply.pictureBytes else { return Answer(reply: reply) }
         guard request.task == .picture else { throw .garbled("a picture that nobody asked for") }
-        let picture = try receive(timeoutMilliseconds)
+        let picture = try Self.receive(on: channel, timeoutMilliseconds)
         // SOI, ISO/IEC 10918-1, B.1.1.3: a program that shows the picture is told no other kind of file.
         guard picture.count == count, picture.starts(with: [0xFF, 0xD8, 0xFF]) else {
             throw .garbled("a picture that is none")
@@ -110,7 +101,9 @@ struct WorkerConnection: ~Copyable, Sendable {
         }
     }
 
-    private borrowing func receive(_ timeoutMilliseconds: Int32) throws(WorkerFault) -> [UInt8] {
+    private static func receive(
+        on channel: borrowing DescriptorChannel, _ timeoutMilliseconds: Int32
+    ) throws(WorkerFault) -> [UInt8] {
         do throws(FileAccessError) {
             let message = try channel.receive(
                 capacity: ProbeProtocol.messageBytes, timeoutMilliseconds: timeoutMilliseconds)
@@ -125,7 +118,7 @@ struct WorkerConnection: ~Copyable, Sendable {
         throw .died("end of the connection")
     }
 
-    private borrowing func decode<Message: Decodable>(
+    private static func decode<Message: Decodable>(
         _ kind: Message.Type, _ bytes: [UInt8]
     ) throws(WorkerFault) -> Message {
         do { return try JSONDecoder().decode(kind, from: Data(bytes)) } catch { throw .garbled("no \(kind)") }

@@ -24,11 +24,7 @@ final class WorkerNursery: Sendable {
     /// all the same, and wait for a card that hangs.
     let isApart: Bool
     /// To the thread; one question at a time.
-    private let orders: Mutex<Orders>
-
-    private struct Orders: ~Copyable {
-        let channel: DescriptorChannel
-    }
+    private let orders: Mutex<DescriptorChannel>
 
     /// What the thread is handed when it begins.
     private final class Cradle {
@@ -69,15 +65,15 @@ final class WorkerNursery: Sendable {
         // Open in two tables from now on; this is the agent's copy of it. Where the table is still one, it is the thread's.
         isApart = ready.bytes == [1]
         if isApart { close(far) }
-        orders = Mutex(Orders(channel: channel))
+        orders = Mutex(channel)
     }
 
     /// Starts `executable`; waits until it runs, or cannot.
     func start(_ executable: RawPath, unreaped: UnreapedChildren) throws(FileAccessError) -> Newborn {
         unreaped.reap()
         let answer = try orders.withLock { orders throws(FileAccessError) -> Answer in
-            try orders.channel.send(executable.bytes)
-            guard let message = try orders.channel.receive(capacity: Self.messageBytes) else {
+            try orders.send(executable.bytes)
+            guard let message = try orders.receive(capacity: Self.messageBytes) else {
                 throw FileAccessError(call: "recvmsg", path: RawPath(Self.thread), code: EPIPE)
             }
             return Answer(message)

@@ -35,12 +35,8 @@ struct PosterCommand: AsyncParsableCommand {
         let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
         let file = try open(recording, view)
         let picture: [UInt8]?
-        do {
-            picture = try await prober.picture(of: file)
-        } catch {
-            throw CommandFailure(
-                .unavailable, "no poster of \(recording.id) can be made: \(error)",
-                hint: "is capture-probe beside capture-agent?")
+        do throws(MediaProbeError) { picture = try await prober.picture(of: file) } catch {
+            throw CommandFailure("no poster of \(recording.id) can be made", without: error)
         }
         await prober.stop()
         guard let picture else {

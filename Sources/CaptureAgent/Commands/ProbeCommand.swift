@@ -18,6 +18,7 @@ struct ProbeCommand: AsyncParsableCommand {
     private struct Report: Encodable {
         var file: String
         var facts: MediaFacts
+        var fileTime: WallTime
 
         func encode(to encoder: any Encoder) throws {
             try facts.encode(to: encoder)
@@ -33,27 +34,27 @@ struct ProbeCommand: AsyncParsableCommand {
         let ground = explanation.explain ? try explanation.ground() : nil
         let prober = try MediaProber(worker: MediaProber.defaultWorkerPath(), logger: logger)
         var reports: [Report] = []
-        for file in files { reports.append(Report(file: file, facts: try await facts(of: file, prober))) }
+        for file in files { reports.append(try await report(on: file, prober)) }
         await prober.stop()
         if let ground { return try explain(reports, ground) }
         try output.print(JSONText.encode(reports), Self.table(reports))
     }
 
     private func explain(_ reports: [Report], _ ground: ExplanationGround) throws {
-        let explanations = try reports.map { report in
-            let time = try Self.open(report.file).status().stamp.modifiedAt
-            return ground.explain(report.file, facts: report.facts, fileTime: time, now: Station.now())
+        let explanations = reports.map { report in
+            ground.explain(report.file, facts: report.facts, fileTime: report.fileTime, now: Station.now())
         }
         try output.print(JSONText.encode(explanations), explanations.map(\.text).joined(separator: "\n\n"))
     }
 
-    private func facts(of file: String, _ prober: MediaProber) async throws -> MediaFacts {
+    private func report(on file: String, _ prober: MediaProber) async throws -> Report {
         let opened = try Self.open(file)
+        let time = try opened.status().stamp.modifiedAt
         do throws(MediaProbeError) {
-            return try await prober.facts(of: opened, name: opened.path, isDeep: deep)
+            let facts = try await prober.facts(of: opened, name: opened.path, isDeep: deep)
+            return Report(file: file, facts: facts, fileTime: time)
         } catch {
-            throw CommandFailure(
-                .unavailable, "\(file) cannot be probed: \(error)", hint: "is capture-probe beside capture-agent?")
+            throw CommandFailure("\(file) cannot be probed", without: error)
         }
     }
 
