@@ -29,20 +29,39 @@ extension Catalogue {
         ).compactMap { RecordingID($0) }
     }
 
+    /// Whether there are recordings the probe has not looked at yet.
+    package func hasUndescribed(in database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database.cachedStatement(sql: "SELECT EXISTS(SELECT 1 FROM recording WHERE described_at_ms IS NULL)")
+        ) ?? false
+    }
+
     /// Recordings the probe has not looked at yet, oldest first.
     ///
-    /// - Parameter limit: so many of each place and device at most: those of a device that hangs must not stand before all
-    ///   others.
-    package func undescribed(ofEachPlace limit: Int, in database: Database) throws -> [Recording] {
+    /// - Parameters:
+    ///   - limit: so many of each owner at most: those of a device that hangs must not stand before all others.
+    ///   - owners: theirs are left out; `at <root>` of bytes that lie where they were written, `from <source> <device>` of
+    ///     those in the spool.
+    package func undescribed(
+        ofEachOwner limit: Int, except owners: Set<String> = [], in database: Database
+    ) throws -> [Recording] {
+        // Owner by owner through the index: the time it takes does not grow with what waits.
         try recordings(
             sql: """
-                SELECT * FROM (
-                  SELECT *, row_number() OVER (
-                    PARTITION BY place, direct_root, source, device ORDER BY collected_at_ms, id) AS turn
-                  FROM recording WHERE described_at_ms IS NULL)
-                WHERE turn <= ? ORDER BY collected_at_ms, id
+                WITH RECURSIVE waiting(owner) AS (
+                  SELECT min(owner) FROM recording WHERE described_at_ms IS NULL
+                  UNION ALL
+                  SELECT (SELECT min(next.owner) FROM recording AS next
+                    WHERE next.described_at_ms IS NULL AND next.owner > waiting.owner)
+                  FROM waiting WHERE waiting.owner IS NOT NULL)
+                SELECT recording.* FROM waiting JOIN recording ON recording.id IN (
+                  SELECT first.id FROM recording AS first
+                  WHERE first.described_at_ms IS NULL AND first.owner = waiting.owner
+                  ORDER BY first.collected_at_ms, first.id LIMIT ?)
+                WHERE waiting.owner NOT IN (SELECT value FROM json_each(?))
+                ORDER BY recording.collected_at_ms, recording.id
                 """,
-            arguments: [limit], in: database)
+            arguments: [limit, String(decoding: try JSONEncoder().encode(owners), as: UTF8.self)], in: database)
     }
 
     /// Recordings that were tried to be described in vain, and why.

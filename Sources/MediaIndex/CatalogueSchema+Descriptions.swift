@@ -9,6 +9,7 @@ extension CatalogueSchema {
         try database.execute(sql: facts)
         try database.execute(sql: times)
         try database.execute(sql: companions)
+        try database.execute(sql: queue)
         try database.execute(sql: earlierEvidence)
         let key = DatabaseFunction("companion_key", argumentCount: 1, pure: true) { values in
             Data.fromDatabaseValue(values[0]).map { RawPath(bytes: $0).companionKey }
@@ -70,6 +71,15 @@ extension CatalogueSchema {
     private static let companions = """
         ALTER TABLE sighting ADD COLUMN companion_key BLOB; -- path without extension, in lower case
         CREATE INDEX sighting_by_companion ON sighting(source, file_system, companion_key);
+        """
+
+    /// The queue of what is not described: each owner's is found, and begun, without looking at the others'.
+    private static let queue = """
+        ALTER TABLE recording ADD COLUMN owner TEXT GENERATED ALWAYS AS ( -- whose bytes; of one, one is looked into
+          CASE place WHEN 'direct' THEN 'at ' || CAST(direct_root AS TEXT)
+          ELSE 'from ' || source || ' ' || coalesce(device, '') END) VIRTUAL;
+        DROP INDEX recording_undescribed;
+        CREATE INDEX recording_undescribed ON recording(owner, collected_at_ms, id) WHERE described_at_ms IS NULL;
         """
 
     /// Of what was described before, the piece that was chosen is known.

@@ -82,7 +82,7 @@ struct CatalogueTests {
         let expected = recordings.filter { $0.facts == nil }.sorted {
             ($0.collectedAt, $0.id) < ($1.collectedAt, $1.id)
         }
-        #expect(try station.queue.read { try station.catalogue.undescribed(ofEachPlace: 100, in: $0) } == expected)
+        #expect(try station.queue.read { try station.catalogue.undescribed(ofEachOwner: 100, in: $0) } == expected)
         // Those of one device that waits for ever do not stand before all others.
         var seen: [String: Int] = [:]
         let few = expected.filter { recording in
@@ -90,7 +90,7 @@ struct CatalogueTests {
             seen[place, default: 0] += 1
             return seen[place, default: 0] <= 1
         }
-        #expect(try station.queue.read { try station.catalogue.undescribed(ofEachPlace: 1, in: $0) } == few)
+        #expect(try station.queue.read { try station.catalogue.undescribed(ofEachOwner: 1, in: $0) } == few)
     }
 
     @Test mutating func overdueIsWhatIsOldAndNotVerified() throws {

@@ -60,7 +60,7 @@ struct UpgradeTests {
         let described = sidecar
         try queue.write { try catalogue.describe(described, at: described.collectedAt, in: $0) }
         #expect(try recording(3) == described)
-        #expect(try queue.read { try catalogue.undescribed(ofEachPlace: 5, in: $0) } == [])
+        #expect(try queue.read { try catalogue.undescribed(ofEachOwner: 5, in: $0) } == [])
         #expect(try queue.read { try DockLog().docks(in: $0).map(\.clockOffset) } == [nil])
     }
 }

@@ -31,6 +31,9 @@ struct DescribeQueue {
     /// How often a look was hindered, and after how many retries it is time for the next.
     private var hindered: [RecordingID: (looks: Int, pause: Int)] = [:]
 
+    /// Owners whose recordings are being looked into.
+    var busyOwners: Set<String> { Set(running.keys) }
+
     /// So many recordings of the catalogue are known to this queue already.
     var known: Int { left.count + hindered.count + running.values.reduce(0) { $0 + $1.count } }
 
@@ -73,7 +76,8 @@ struct DescribeQueue {
         for (id, state) in hindered where state.pause > 0 { hindered[id] = (state.looks, state.pause - 1) }
     }
 
-    /// Who could hang: the device or folder that the bytes lie on, or the device they were copied from.
+    /// Who could hang: the device or folder that the bytes lie on, or the device they were copied from. As the catalogue
+    /// calls them (`Catalogue.undescribed`).
     static func owner(of recording: Recording) -> String {
         switch recording.place {
         case .direct(let root, _, _): "at \(root.display)"

@@ -67,9 +67,11 @@ struct DescribeService: Service {
         case .retryDue: queue.retryDue()
         case .ended(let owner, let remainder): queue.ended(owner, remainder)
         }
-        let (catalogue, limit) = (station.catalogue, queue.known + Self.batch)
+        let (catalogue, limit, busy) = (station.catalogue, queue.known + Self.batch, queue.busyOwners)
         do {
-            let found = try await station.database.read { try catalogue.undescribed(ofEachPlace: limit, in: $0) }
+            let found = try await station.database.read {
+                try catalogue.undescribed(ofEachOwner: limit, except: busy, in: $0)
+            }
             return queue.found(found)
         } catch {
             if !Task.isCancelled {
@@ -99,17 +101,17 @@ struct DescribeService: Service {
     /// - Parameter isLast: whatever hinders the look is the file's fault now.
     private func describe(_ recording: Recording, owner: String, isLast: Bool) async -> Outcome {
         do {
-            let look = try await look(recording, owner)
+            let file = try await content.open(recording)
+            let look = try await prober.look(at: file, name: recording.fileName, owner: owner)
             if look.mayPass && !isLast {
                 await note((look.facts.healthDetails.first ?? "") + " It is tried again.", recording)
                 return .hindered
             }
-            let facts = look.facts
             let described = RecordingDescription.describe(
-                recording, facts: facts, itemList: station.itemList, now: Station.now())
+                recording, facts: look.facts, itemList: station.itemList, now: Station.now())
             try await save(described)
             self.described()
-            if !Task.isCancelled { await makePoster(described, owner) }
+            if !Task.isCancelled { await makePoster(described, file, owner) }
             return .described
         } catch {
             await note((error as? TargetFailure)?.sentence ?? "\(error)", recording)
@@ -129,16 +131,10 @@ struct DescribeService: Service {
         station.logger.warning("a recording cannot be described yet", metadata: metadata)
     }
 
-    private func look(_ recording: Recording, _ owner: String) async throws -> MediaProber.Look {
-        let file = try await content.open(recording)
-        return try await prober.look(at: file, name: recording.fileName, owner: owner)
-    }
-
     /// While the file is at hand. A recording without a poster lacks nothing: it is made when somebody asks for it.
-    private func makePoster(_ recording: Recording, _ owner: String) async {
+    private func makePoster(_ recording: Recording, _ file: borrowing OwnedDescriptor, _ owner: String) async {
         guard let facts = recording.facts, PosterStore.isWanted(facts), !posters.holds(recording.id) else { return }
         do {
-            let file = try await content.open(recording)
             guard let picture = try await prober.picture(of: file, owner: owner) else { return }
             try posters.save(picture, of: recording.id)
         } catch {

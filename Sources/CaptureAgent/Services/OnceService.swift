@@ -38,7 +38,7 @@ struct OnceService: Service {
                 .filter { station.configuration.targetNames.contains($0.key) }
             return OnceJudge.Facts(
                 conditions: conditions,
-                undescribed: try station.catalogue.undescribed(ofEachPlace: 1, in: database).count,
+                undescribed: try station.catalogue.hasUndescribed(in: database) ? 1 : 0,
                 runnable: open.filter { !waitingTargets.contains($0.key) }.values.reduce(0, +),
                 held: open.filter { waitingTargets.contains($0.key) }.values.reduce(0, +),
                 unverified: try station.catalogue.counts(in: database).filter { $0.key != .verified }.values
