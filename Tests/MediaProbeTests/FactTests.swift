@@ -12,22 +12,14 @@ struct FactTests {
     private static let tone = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=4"]
     private static let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]
 
-    /// A recording made by ffmpeg, with `arguments` before its name.
-    private func made(_ ending: String, _ arguments: [String]) throws -> String {
-        let path = try Scratch.subfolder() + "/clip." + ending
-        let (code, output) = try Footage.run(Footage.ffmpeg, ["-v", "error", "-y"] + arguments + [path])
-        try #require(code == 0, "\(output)")
-        return path
-    }
-
     @Test func streamsInFull() async throws {
-        let path = try made(
+        let path = try Footage.made(
             "mp4",
             Self.picture + Self.tone + Self.codecs + [
                 "-metadata:s:a", "language=zho", "-b:a", "64k",
             ])
         // This muxer turns the tag into a display matrix, but only of a stream that it copies.
-        let turned = try made("mp4", ["-i", path, "-c", "copy", "-metadata:s:v:0", "rotate=90"])
+        let turned = try Footage.made("mp4", ["-i", path, "-c", "copy", "-metadata:s:v:0", "rotate=90"])
         let facts = try await ProbeBench.facts(turned)
         let (video, audio) = (try #require(facts.streams.first), try #require(facts.streams.last))
         // Against the clock in libavutil's matrix; `PictureTests` holds the picture against ffmpeg's own turning.
@@ -43,7 +35,7 @@ struct FactTests {
 
     /// Cameras that keep the picture of before the button was pressed, without its sound.
     @Test func soundThatStartsLateIsNoDamage() async throws {
-        let path = try made(
+        let path = try Footage.made(
             "mp4",
             ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=8", "-itsoffset", "5"] + Self.tone + [
                 "-map", "0:v", "-map", "1:a",
@@ -55,7 +47,7 @@ struct FactTests {
     }
 
     @Test func placeMakerAndModel() async throws {
-        let path = try made(
+        let path = try Footage.made(
             "mov",
             Self.picture + Self.codecs + [
                 "-metadata", "location=+34.3625+107.2370+615.000/", "-metadata", "make=Example", "-metadata",
@@ -69,7 +61,7 @@ struct FactTests {
         #expect(facts.model == "Shoulder 3")
         // As it stands there: it is not for the probe to judge.
         #expect(facts.creationTime == "2000-01-01T00:00:00.000000Z")
-        let other = try await ProbeBench.facts(made("mp4", Self.picture + Self.codecs))
+        let other = try await ProbeBench.facts(Footage.made("mp4", Self.picture + Self.codecs))
         #expect(other.creationTime == nil)
         #expect(other.positions == [])
         #expect(other.make == nil)
@@ -87,7 +79,7 @@ struct FactTests {
     }
 
     @Test func timecodeTrackIsData() async throws {
-        let path = try made("mov", Self.picture + Self.codecs + ["-timecode", "01:02:03:04"])
+        let path = try Footage.made("mov", Self.picture + Self.codecs + ["-timecode", "01:02:03:04"])
         let facts = try await ProbeBench.facts(path)
         #expect(facts.streams.map(\.kind) == [.video, .data])
         #expect(facts.health == .intact)
@@ -128,7 +120,7 @@ struct FactTests {
     }
 
     @Test func broadcastWaveHasALocalTime() async throws {
-        let path = try made(
+        let path = try Footage.made(
             "wav",
             Self.tone + [
                 "-write_bext", "1", "-metadata", "origination_date=2026-11-22", "-metadata",
@@ -139,7 +131,7 @@ struct FactTests {
 
     @Test func encryptedOnesAreSaidToBe() async throws {
         let clear = try Footage.path(Footage.tail)
-        let path = try made(
+        let path = try Footage.made(
             "mp4",
             [
                 "-i", clear, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key",

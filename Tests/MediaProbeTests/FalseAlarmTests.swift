@@ -14,10 +14,7 @@ struct FalseAlarmTests {
     private static let h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p"]
 
     private func made(_ ending: String, _ arguments: [String]) throws -> [UInt8] {
-        let path = try Scratch.subfolder() + "/clip." + ending
-        let (code, output) = try Footage.run(Footage.ffmpeg, ["-v", "error", "-y"] + arguments + [path])
-        try #require(code == 0, "\(output)")
-        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        [UInt8](try Data(contentsOf: URL(fileURLWithPath: Footage.made(ending, arguments))))
     }
 
     private func facts(_ bytes: [UInt8]) async throws -> MediaFacts {

@@ -87,6 +87,14 @@ enum Footage {
         return folder
     }
 
+    /// Runs ffmpeg with `arguments` and the path of a file to write, in a folder of its own, with this ending; the path.
+    static func made(_ ending: String, _ arguments: [String]) throws -> String {
+        let path = try Scratch.subfolder() + "/clip." + ending
+        let (code, output) = try run(ffmpeg, ["-v", "error", "-y"] + arguments + [path])
+        try #require(code == 0, "\(output)")
+        return path
+    }
+
     private static func make(_ clip: Clip, in folder: String) throws {
         // ffmpeg reads colons and percent signs in names its own way: it writes a plain name, renamed after.
         let plain = folder + "/plain." + (clip.name as NSString).pathExtension

@@ -14,15 +14,10 @@ struct PictureTests {
         return try await ProbeBench.with { try await $0.picture(of: file) }
     }
 
-    private func ffmpeg(_ arguments: [String]) throws {
-        let (code, output) = try Footage.run(Footage.ffmpeg, ["-v", "error", "-y"] + arguments)
-        try #require(code == 0, "\(output)")
-    }
-
     /// Brightness of every pixel, by ffmpeg.
     private func pixels(_ path: String, _ width: Int, _ height: Int) throws -> [UInt8] {
-        let raw = try Scratch.subfolder() + "/raw"
-        try ffmpeg(["-i", "file:" + path, "-vf", "scale=\(width):\(height)", "-pix_fmt", "gray", "-f", "rawvideo", raw])
+        let raw = try Footage.made(
+            "raw", ["-i", "file:" + path, "-vf", "scale=\(width):\(height)", "-pix_fmt", "gray", "-f", "rawvideo"])
         return [UInt8](try Data(contentsOf: URL(fileURLWithPath: raw)).prefix(width * height))
     }
 
@@ -31,13 +26,13 @@ struct PictureTests {
     }
 
     @Test func posterShowsAFrameUpright() async throws {
-        let folder = try Scratch.subfolder()
-        let (plain, turned) = (folder + "/plain.mp4", folder + "/turned.mp4")
-        try ffmpeg([
-            "-f", "lavfi", "-i", "smptehdbars=size=1280x720:rate=25:duration=2", "-c:v", "libx264", "-preset",
-            "ultrafast", plain,
-        ])
-        try ffmpeg(["-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned])
+        let plain = try Footage.made(
+            "mp4",
+            [
+                "-f", "lavfi", "-i", "smptehdbars=size=1280x720:rate=25:duration=2", "-c:v", "libx264", "-preset",
+                "ultrafast",
+            ])
+        let turned = try Footage.made("mp4", ["-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90"])
         for (path, width, height) in [(plain, 640, 360), (turned, 360, 640)] {
             let jpeg = try #require(try await picture(path))
             #expect(jpeg.count <= ProbeProtocol.pictureBytes)
@@ -52,12 +47,13 @@ struct PictureTests {
     }
 
     @Test func blackBeginningIsPassedOver() async throws {
-        let path = try Scratch.subfolder() + "/black.mp4"
-        try ffmpeg([
-            "-f", "lavfi", "-i", "color=black:size=320x240:rate=25:duration=4", "-f", "lavfi", "-i",
-            "testsrc2=size=320x240:rate=25:duration=6", "-filter_complex", "[0][1]concat=n=2", "-c:v", "libx264",
-            "-preset", "ultrafast", "-g", "25", path,
-        ])
+        let path = try Footage.made(
+            "mp4",
+            [
+                "-f", "lavfi", "-i", "color=black:size=320x240:rate=25:duration=4", "-f", "lavfi", "-i",
+                "testsrc2=size=320x240:rate=25:duration=6", "-filter_complex", "[0][1]concat=n=2", "-c:v", "libx264",
+                "-preset", "ultrafast", "-g", "25",
+            ])
         let jpeg = try #require(try await picture(path))
         let seen = try pixels(Scratch.file(UUID().uuidString + ".jpg", jpeg), 320, 240)
         #expect(Set(seen.map { $0 / 16 }).count > 6)
@@ -65,11 +61,9 @@ struct PictureTests {
 
     @Test(arguments: ["wav", "mp3", "m4a"])
     func waveformShowsWhereItIsLoud(_ ending: String) async throws {
-        let path = try Scratch.subfolder() + "/sound." + ending
-        try ffmpeg([
-            "-f", "lavfi", "-i", "sine=frequency=440:duration=10", "-af", "volume='if(lt(t,5),0.01,7)':eval=frame",
-            path,
-        ])
+        let path = try Footage.made(
+            ending,
+            ["-f", "lavfi", "-i", "sine=frequency=440:duration=10", "-af", "volume='if(lt(t,5),0.01,7)':eval=frame"])
         let jpeg = try #require(try await picture(path))
         let (width, height) = (640, 120)
         let seen = try pixels(Scratch.file(UUID().uuidString + ".jpg", jpeg), width, height)
