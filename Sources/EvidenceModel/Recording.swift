@@ -71,6 +71,8 @@ package struct Recording: Sendable, Hashable {
     package var clockOffset: ClockOffset?
     /// None for a recording that stands alone.
     package var take: Take?
+    /// What could not be read from its device; zeros stand there.
+    package var unreadable: [ByteSpan] = []
 
     package init(
         id: RecordingID, station: String, content: StoredContent, place: ContentPlace, fileName: RawPath,

@@ -62,10 +62,8 @@ extension Station {
     }
 
     /// A docked device's clock was measured: what this docking brought before gets its correction.
-    func correct(
-        _ offset: ClockOffset, at root: WatchedRoot, dockedAt: WallTime, in database: Database
-    ) throws {
-        let recordings = try catalogue.uncorrected(at: root, dockedAt: dockedAt, in: database)
+    func correct(_ offset: ClockOffset, broughtBy docking: Int64, in database: Database) throws {
+        let recordings = try catalogue.uncorrected(broughtBy: docking, in: database)
         for recording in recordings {
             var recording = recording
             recording.clockOffset = offset
