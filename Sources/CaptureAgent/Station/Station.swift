@@ -101,4 +101,11 @@ struct Station: Sendable {
             upload: UniversalID.random(using: &generator), recording: recording.id, target: target,
             key: objectKey(recording), content: recording.content)
     }
+
+    /// Whose turn its uploads wait for: the device's, or that of the source where the device is not known.
+    func turn(_ recording: Recording) -> UploadTurn {
+        let urgency: UploadTurn.Urgency =
+            recording.marks.isImportant ? .important : recording.content.layout.count <= 1 ? .small : .usual
+        return UploadTurn(share: recording.device ?? "source \(recording.source)", urgency: urgency)
+    }
 }

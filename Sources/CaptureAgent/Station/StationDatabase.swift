@@ -42,6 +42,11 @@ struct StationDatabase: Sendable {
                     hint: "start the agent once: it brings its database up to date")
             }
             (pool, writer) = (opened, nil)
+        } catch let error as DatabaseError
+            where error.resultCode == .SQLITE_ERROR && StationLock.holder(stateDirectory: path.parent) != nil
+        {
+            // Between two of its tables.
+            return nil
         } catch {
             throw Self.failure(error, path.display)
         }

@@ -13,10 +13,10 @@ struct StationStore: UploadStore {
         self.station = station
     }
 
-    func due(target: String, except running: Set<String>, limit: Int) async throws -> [JournaledUpload] {
+    func due(target: String, except running: Set<String>, ofEachShare limit: Int) async throws -> [JournaledUpload] {
         let (journal, now) = (station.journal, Station.now())
         return try await station.database.read {
-            try journal.due(target: target, at: now, except: running, limit: limit, in: $0)
+            try journal.due(target: target, at: now, except: running, ofEachShare: limit, in: $0)
         }
     }
 
