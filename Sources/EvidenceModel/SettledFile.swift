@@ -31,6 +31,28 @@ package struct FileStamp: Sendable, Hashable {
     }
 }
 
+/// What a file shows without its inode and device number, which change from docking to docking: size and times.
+package struct FileTimes: Sendable, Hashable {
+    /// Bytes.
+    package var size: Int64
+    /// `st_mtim`, nanoseconds since 1970.
+    package var modifiedNanoseconds: Int64
+    /// `st_ctim`, nanoseconds since 1970.
+    package var changedNanoseconds: Int64
+
+    package init(size: Int64, modifiedNanoseconds: Int64, changedNanoseconds: Int64) {
+        self.size = size
+        self.modifiedNanoseconds = modifiedNanoseconds
+        self.changedNanoseconds = changedNanoseconds
+    }
+
+    package init(_ stamp: FileStamp) {
+        self.init(
+            size: stamp.size, modifiedNanoseconds: stamp.modifiedNanoseconds,
+            changedNanoseconds: stamp.changedNanoseconds)
+    }
+}
+
 /// A tree that is watched: a mounted device below a source, or a source's directory itself.
 package struct WatchedRoot: Sendable, Hashable {
     package enum Kind: Sendable, Hashable {

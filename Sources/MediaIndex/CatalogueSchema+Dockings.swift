@@ -57,6 +57,7 @@ extension CatalogueSchema {
           removed_at_ms INTEGER, -- it is gone, and the ledger says so
           PRIMARY KEY(docking, path)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX removal_open ON removal(docking) WHERE removed_at_ms IS NULL;
         """
 
     /// What is known of the last docking at each root is the history's beginning.
