@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -41,6 +43,89 @@ static inline void clinux_bound_heap(int bytes, int arenas) {
 static inline int clinux_rename_new(const char *from, const char *to) {
     const unsigned int no_replace = 1;  // RENAME_NOREPLACE, <linux/fs.h>
     return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, no_replace) == 0 ? 0 : errno;
+}
+
+// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: dirty pages of the span begin to go to the medium. A hint.
+static inline void clinux_begin_write_back(int descriptor, int64_t offset, int64_t length) {
+    const unsigned int write = 2;  // SYNC_FILE_RANGE_WRITE, <linux/fs.h>
+    syscall(SYS_sync_file_range, descriptor, offset, length, write);
+}
+
+// syncfs(2) of the file system that `descriptor` is on. Returns 0, or an errno value.
+static inline int clinux_sync_file_system(int descriptor) {
+    return syscall(SYS_syncfs, descriptor) == 0 ? 0 : errno;
+}
+
+// fcntl(2) F_SETFL: O_DIRECT of an open file, on or off. Returns 0, or an errno value; EINVAL where the file system has
+// no such reading.
+static inline int clinux_set_direct(int descriptor, int is_direct) {
+#if defined(__aarch64__)
+    const int direct = 0x10000;  // O_DIRECT, <asm/fcntl.h>
+#else
+    const int direct = 0x4000;  // O_DIRECT, <asm-generic/fcntl.h>
+#endif
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return errno;
+    return fcntl(descriptor, F_SETFL, is_direct ? flags | direct : flags & ~direct) == 0 ? 0 : errno;
+}
+
+// statx(2) with STATX_DIOALIGN, Linux 6.1: the alignment in bytes that O_DIRECT needs of memory and of offsets, 0 where
+// the file cannot be read so; both stay as they are where the file system does not say.
+static inline void clinux_direct_alignment(int descriptor, unsigned int *memory, unsigned int *offset) {
+    struct {
+        uint32_t mask;
+        uint8_t fields[148];
+        uint32_t memory, offset;
+        uint8_t rest[96];
+    } status;
+    _Static_assert(sizeof status == 256, "struct statx, <linux/stat.h>");
+    const unsigned int dioalign = 0x2000;  // STATX_DIOALIGN
+    const int empty_path = 0x1000;         // AT_EMPTY_PATH
+    if (syscall(SYS_statx, descriptor, "", empty_path, dioalign, &status) != 0 || !(status.mask & dioalign)) return;
+    *memory = status.memory;
+    *offset = status.offset;
+}
+
+// cachestat(2), Linux 6.5: how many pages of the span (length 0: to the end) are in the page cache. Returns 0, or an
+// errno value.
+static inline int clinux_cached_pages(int descriptor, uint64_t offset, uint64_t length, uint64_t *pages) {
+    const long cachestat = 451;  // SYS_cachestat; the same on all architectures
+    struct {
+        uint64_t offset, length;
+    } span = {offset, length};
+    struct {
+        uint64_t cached, dirty, writing, evicted, recently_evicted;
+    } result = {0};
+    if (syscall(cachestat, descriptor, &span, &result, 0) != 0) return errno;
+    *pages = result.cached;
+    return 0;
+}
+
+// mincore(2) of a mapping of the span, which nobody reads through: how many of its pages are in the page cache; offset and
+// length are whole pages. Where the kernel does not tell this caller, all. Returns 0, or an errno value.
+static inline int clinux_mapped_pages(int descriptor, uint64_t offset, uint64_t length, uint64_t *pages) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char resident[4096];
+    void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, descriptor, (off_t)offset);
+    if (map == MAP_FAILED) return errno;
+    int code = 0;
+    *pages = 0;
+    for (size_t at = 0; at < length && code == 0; at += sizeof resident * page) {
+        size_t span = length - at < sizeof resident * page ? length - at : sizeof resident * page;
+        if (mincore((char *)map + at, span, resident) != 0) {
+            code = errno;
+            break;
+        }
+        for (size_t index = 0; index < (span + page - 1) / page; index++) *pages += resident[index] & 1;
+    }
+    munmap(map, length);
+    return code;
+}
+
+// ioctl(2) BLKFLSBUF: the page cache of a block device is written back and emptied. Returns 0, or an errno value.
+static inline int clinux_flush_block_device(int descriptor) {
+    const unsigned long flush = 0x1261;  // BLKFLSBUF, <linux/fs.h>
+    return ioctl(descriptor, flush, 0) == 0 ? 0 : errno;
 }
 
 // sendmsg(2) of `length` bytes with one descriptor (SCM_RIGHTS, unix(7)), or none when it is negative. The call is

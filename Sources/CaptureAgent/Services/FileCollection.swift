@@ -39,7 +39,8 @@ struct FileCollection: Sendable {
                 return .known(reading)
             }
             var generator = SystemRandomNumberGenerator()
-            let id = RecordingID(time: Station.now(), using: &generator)
+            let interrupted = isSpooled ? station.spool.interruptedCopy(of: origin) : nil
+            let id = interrupted ?? RecordingID(time: Station.now(), using: &generator)
             let read = try await self.read(as: id)
             do {
                 return .collected(try await catalogue(read, as: id, reading), reading)
@@ -95,18 +96,21 @@ struct FileCollection: Sendable {
     }
 
     private func read(as id: RecordingID) async throws -> ReadFile {
-        let (root, file, spool, isSpooled, progress) = (root, file, station.spool, isSpooled, progress)
+        let (root, file, spool, origin) = (root, file, station.spool, origin)
+        let (isSpooled, progress) = (isSpooled, progress)
         return try await lane.run { () throws(CollectFailure) in
             let reader = ContentReader(isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
             return try Self.opening(file, in: root) { (opened) throws(CollectFailure) in
                 let content =
                     isSpooled
-                    ? try spool.copy(opened, stamp: file.stamp, as: id, with: reader)
+                    ? try spool.copy(opened, of: origin, as: id, with: reader)
                     : try reader.read(opened, stamp: file.stamp)
                 return ReadFile(content: content, sentinel: try reader.sentinel(of: opened, stamp: file.stamp))
             }
         }
     }
+
+    private var origin: CopyOrigin { CopyOrigin(source: root.source, fileSystem: root.fileSystem, file: file) }
 
     private static func opening<Result>(
         _ file: SettledFile, in root: WatchedRoot,
@@ -163,6 +167,8 @@ struct FileCollection: Sendable {
         let known: RecordingID = if case .known(let known) = outcome { known } else { id }
         if isSpooled {
             if known == copy { try station.spool.seal(copy) } else { try station.spool.discard(copy) }
+            // The file is collected: what was begun of an older one under its name is wanted no more.
+            try station.spool.discardInterrupted(of: origin, except: nil)
         }
         return known
     }

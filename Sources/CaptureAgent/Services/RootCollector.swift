@@ -82,7 +82,8 @@ struct RootCollector: Sendable {
         _ message: Message, _ state: inout RootState, _ reader: Reader
     ) async -> [CollectMachine.Action] {
         switch message {
-        case .watched(.settled(let files)): return state.machine.filesSettled(files)
+        case .watched(.settled(let files)):
+            return state.machine.filesSettled(files.map { CollectMachine.Candidate($0) })
         case .watched(.skipped(let entries)):
             await note(skipped: entries)
             return []
@@ -170,7 +171,7 @@ struct RootCollector: Sendable {
         _ group: inout DiscardingTaskGroup
     ) {
         switch action {
-        case .read(let file):
+        case .read(let file, _):
             let collection = FileCollection(
                 root: root, docking: docking, file: file, signs: reader.signs, isSpooled: source.collect == .spool,
                 station: station,
