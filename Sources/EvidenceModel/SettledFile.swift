@@ -73,6 +73,8 @@ package struct WatchedRoot: Sendable, Hashable {
     package var label: String?
     /// `st_dev` that everything in the tree must have; none when the tree may span file systems (a directory).
     package var device: UInt64?
+    /// The node under /dev that is mounted, where it is one.
+    package var blockDevice: RawPath?
     /// Mounted read-only: nobody on this machine can be writing to it.
     package var isReadOnly: Bool
 

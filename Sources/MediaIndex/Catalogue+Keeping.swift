@@ -4,6 +4,11 @@ package import GRDB
 
 /// What may leave the station, or a device, and what may not.
 extension Catalogue {
+    private static let mayGo = """
+        state = 'verified' AND place = 'spool' AND evicted_at_ms IS NULL
+          AND NOT EXISTS(SELECT 1 FROM hold WHERE hold.recording = recording.id AND released_at_ms IS NULL)
+        """
+
     /// Recordings whose copy in the spool may make room, those collected first at first: verified on every target, and
     /// held by nobody.
     package func evictable(limit: Int, in database: Database) throws -> [(id: RecordingID, size: Int64)] {
@@ -11,20 +16,27 @@ extension Catalogue {
             database.cachedStatement(
                 sql: """
                     SELECT id, size_bytes FROM recording
-                    WHERE state = 'verified' AND place = 'spool' AND evicted_at_ms IS NULL
-                      AND NOT EXISTS(SELECT 1 FROM hold WHERE hold.recording = recording.id AND released_at_ms IS NULL)
-                    ORDER BY collected_at_ms LIMIT ?
+                    WHERE \(Self.mayGo) ORDER BY collected_at_ms LIMIT ?
                     """),
             arguments: [limit]
         ).compactMap { row in RecordingID(row["id"]).map { ($0, row["size_bytes"]) } }
     }
 
-    /// Recordings that are at the targets alone: what lies in the spool under such an id was about to be removed.
-    package func isEvicted(_ id: RecordingID, in database: Database) throws -> Bool {
+    package func isEvictable(_ id: RecordingID, in database: Database) throws -> Bool {
         try Bool.fetchOne(
-            database.cachedStatement(
-                sql: "SELECT EXISTS(SELECT 1 FROM recording WHERE id = ? AND evicted_at_ms IS NOT NULL)"),
+            database.cachedStatement(sql: "SELECT EXISTS(SELECT 1 FROM recording WHERE id = ? AND \(Self.mayGo))"),
             arguments: [id.text]) ?? false
+    }
+
+    /// The recordings whose copies left the spool last: one may lie there still, where the agent was killed in between.
+    package func lastEvicted(limit: Int, in database: Database) throws -> [RecordingID] {
+        try String.fetchAll(
+            database,
+            sql: """
+                SELECT id FROM recording WHERE evicted_at_ms IS NOT NULL ORDER BY evicted_at_ms DESC LIMIT ?
+                """,
+            arguments: [limit]
+        ).compactMap { RecordingID($0) }
     }
 
     package func isHeld(_ id: RecordingID, in database: Database) throws -> Bool {

@@ -28,18 +28,27 @@ extension DockLog {
         ).flatMap { RecordingID($0) }
     }
 
+    /// A file in a docking.
+    package struct Place: Sendable, Hashable {
+        package var root: RawPath
+        package var fileSystem: String
+        package var path: RawPath
+    }
+
     /// Where the content of `id` was found in dockings that are not over.
-    package func places(
-        of id: RecordingID, in database: Database
-    ) throws -> [(docking: Int64, path: RawPath)] {
+    package func places(of id: RecordingID, in database: Database) throws -> [Place] {
         try Row.fetchAll(
             database.cachedStatement(
                 sql: """
-                    SELECT docking, path FROM docking_file JOIN docking ON docking.id = docking_file.docking
+                    SELECT root, file_system, path FROM docking_file JOIN docking ON docking.id = docking_file.docking
                     WHERE recording = ? AND undocked_at_ms IS NULL ORDER BY docking, path
                     """),
             arguments: [id.text]
-        ).map { (docking: $0[0], path: RawPath(bytes: $0[1] as Data)) }
+        ).map { row in
+            Place(
+                root: RawPath(bytes: row["root"] as Data), fileSystem: row["file_system"],
+                path: RawPath(bytes: row["path"] as Data))
+        }
     }
 
     /// Files of this docking that were not removed, by path, from the first after `path` on.

@@ -26,10 +26,17 @@ struct AgentConfiguration: Sendable {
             case direct
         }
 
+        enum Wipe: String, Sendable, CaseIterable {
+            case never
+            /// What is proved to be at every target is removed from its device.
+            case afterReceipt = "after_receipt"
+        }
+
         var name: String
         var place: Place
         var collect: Collect
         var settleSeconds: Double
+        var wipe: Wipe
     }
 
     struct Target: Sendable {
@@ -57,6 +64,8 @@ struct AgentConfiguration: Sendable {
     var file: String
     var station: Station
     var stateDirectory: RawPath
+    /// Bytes that stay free on the spool's disk.
+    var keepFreeBytes: Int64
     var sources: [Source]
     var devicesFile: RawPath?
     var itemListFile: RawPath?

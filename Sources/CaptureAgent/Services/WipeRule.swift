@@ -19,7 +19,7 @@ struct WipeRule: Sendable {
         /// Could not be read in part.
         var isDamaged: Bool
         var isHeld: Bool
-        /// The file's stamp in the sighting that says which content it has; none where it was not read in full.
+        /// It was read in full, under this name, and had this content.
         var isSeenWhole: Bool
     }
 
@@ -67,14 +67,16 @@ struct WipeCandidate: Sendable, Hashable {
 
 extension StationView {
     /// Facts about the file `path` of a docking, or nothing where it is not in the log.
-    func wipeCandidate(_ path: RawPath, of dock: Dock, in database: Database) throws -> WipeCandidate? {
-        guard let id = try docks.recording(at: path, docking: dock.id, in: database),
+    func wipeCandidate(
+        _ path: RawPath, source: String, fileSystem: String, docking: Int64, in database: Database
+    ) throws -> WipeCandidate? {
+        guard let id = try docks.recording(at: path, docking: docking, in: database),
             let recording = try catalogue.recording(id, in: database)
         else { return nil }
         let copies = try journal.copies(of: id, in: database)
         let entries = try ledger.entries(of: id, in: database).compactMap { LedgerSign($0.body) }
         let times = try catalogue.fileTimes(
-            of: id, source: dock.source, fileSystem: dock.fileSystem, path: path, in: database)
+            of: id, source: source, fileSystem: fileSystem, path: path, in: database)
         let facts = WipeRule.Facts(
             copies: Dictionary(copies.map { ($0.target, $0.state) }, uniquingKeysWith: { $1 }),
             receipts: Set(copies.filter { $0.verifiedAt != nil }.map(\.target)),

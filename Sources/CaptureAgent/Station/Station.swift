@@ -13,6 +13,7 @@ struct Station: Sendable {
     let itemList: ItemList?
     let database: StationDatabase
     let spool: Spool
+    let room: SpoolRoom
     let roots = RootRegistry()
     let dockings = DockingMemory()
     let logger: Logger
@@ -31,7 +32,8 @@ struct Station: Sendable {
         let database = try StationDatabase(writing: configuration.databasePath, lock: lock)
         let station = Station(
             configuration: configuration, profiles: profiles, itemList: itemList, database: database,
-            spool: Spool(path: configuration.spoolPath), logger: logger, lock: lock)
+            spool: Spool(path: configuration.spoolPath, floorBytes: configuration.keepFreeBytes), logger: logger,
+            lock: lock)
         try station.prepare()
         return station
     }
@@ -45,6 +47,7 @@ struct Station: Sendable {
         self.itemList = itemList
         self.database = database
         self.spool = spool
+        room = SpoolRoom(spool, database, logger: logger)
         self.logger = logger
         self.lock = lock
     }
@@ -65,6 +68,7 @@ struct Station: Sendable {
     func begin() async throws {
         let station = self
         let now = Self.now()
+        try await room.finish()
         try await database.write(durable: true) { database in
             try station.docks.endAllDockings(at: now, in: database)
             try station.journal.makeParkedDue(at: now, in: database)
