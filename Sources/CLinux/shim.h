@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <spawn.h>
@@ -260,6 +261,30 @@ static inline int clinux_own_descriptors(unsigned int kept) {
 // refuses.
 static inline int clinux_open_process(pid_t process) {
     return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+// socket(2) and bind(2) of a socket that hears the kernel's own messages about devices (netlink(7),
+// NETLINK_KOBJECT_UEVENT, group 1; group 2 is udev's). Close-on-exec, does not wait. Returns the descriptor, or a
+// negated errno value.
+static inline int clinux_open_kernel_events(void) {
+    int number = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    if (number < 0) return -errno;
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    if (bind(number, (struct sockaddr *)&address, sizeof address) == 0) return number;
+    int code = errno;
+    close(number);
+    return -code;
+}
+
+// recvfrom(2) on such a socket; `*is_kernel` tells whether the kernel sent it: its messages come from port 0, which no
+// process can have. Returns the number of bytes, or a negated errno value.
+static inline long clinux_receive_kernel_event(int socket, void *bytes, size_t capacity, int *is_kernel) {
+    struct sockaddr_nl sender = {0};
+    socklen_t length = sizeof sender;
+    ssize_t count = recvfrom(socket, bytes, capacity, MSG_TRUNC, (struct sockaddr *)&sender, &length);
+    if (count < 0) return -errno;
+    *is_kernel = length == sizeof sender && sender.nl_family == AF_NETLINK && sender.nl_pid == 0;
+    return count > (ssize_t)capacity ? -EMSGSIZE : count;
 }
 
 #endif

@@ -77,10 +77,16 @@ package struct WatchedRoot: Sendable, Hashable {
     package var blockDevice: RawPath?
     /// Mounted read-only: nobody on this machine can be writing to it.
     package var isReadOnly: Bool
+    /// As the mount table has it, `vfat`; empty for a directory, which may span several.
+    package var fileSystemType: String
+    /// The node below /dev that the file system lies on, where it lies on one.
+    package var blockDevice: RawPath?
+    /// The USB device that the block device belongs to: a camera, or the reader that a card is in.
+    package var usb: USBIdentity?
 
     package init(
         source: String, kind: Kind, path: RawPath, fileSystem: String, label: String? = nil, device: UInt64? = nil,
-        isReadOnly: Bool = false
+        isReadOnly: Bool = false, fileSystemType: String = "", blockDevice: RawPath? = nil, usb: USBIdentity? = nil
     ) {
         self.source = source
         self.kind = kind
@@ -89,6 +95,9 @@ package struct WatchedRoot: Sendable, Hashable {
         self.label = label
         self.device = device
         self.isReadOnly = isReadOnly
+        self.fileSystemType = fileSystemType
+        self.blockDevice = blockDevice
+        self.usb = usb
     }
 }
 
@@ -98,10 +107,14 @@ package struct SettledFile: Sendable, Hashable {
     package var path: RawPath
     /// The stamp it settled with; a different one later means another content.
     package var stamp: FileStamp
+    /// It ends in zero bytes, on a file system where other machines may be writing: its writer may have made it at full
+    /// size and never filled it. That it stood still was watched for longer.
+    package var looksPreallocated: Bool
 
-    package init(path: RawPath, stamp: FileStamp) {
+    package init(path: RawPath, stamp: FileStamp, looksPreallocated: Bool = false) {
         self.path = path
         self.stamp = stamp
+        self.looksPreallocated = looksPreallocated
     }
 }
 

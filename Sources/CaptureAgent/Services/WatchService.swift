@@ -33,7 +33,7 @@ struct WatchService: Service {
         var machine = MountMachine(sources: mountSources)
         var isFirst = true
         for await table in mounts.tables {
-            for event in machine.tableRead(table.entries, identities: .read()) {
+            for event in machine.tableRead(table.entries, identities: .read(about: table.entries)) {
                 switch event {
                 case .attached(let root):
                     guard let source = station.configuration.source(root.source) else { continue }
