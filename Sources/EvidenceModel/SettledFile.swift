@@ -73,8 +73,6 @@ package struct WatchedRoot: Sendable, Hashable {
     package var label: String?
     /// `st_dev` that everything in the tree must have; none when the tree may span file systems (a directory).
     package var device: UInt64?
-    /// The node under /dev that is mounted, where it is one.
-    package var blockDevice: RawPath?
     /// Mounted read-only: nobody on this machine can be writing to it.
     package var isReadOnly: Bool
     /// As the mount table has it, `vfat`; empty for a directory, which may span several.

@@ -2,7 +2,7 @@
 ///
 /// Names and serial are the device's own words: anybody can build one that says the same. Control characters are
 /// replaced, so that they can be shown.
-package struct USBIdentity: Sendable, Hashable {
+package struct USBIdentity: Sendable, Hashable, Codable {
     /// `idVendor`, four hexadecimal digits in lower case.
     package var vendorID: String
     /// `idProduct`, likewise.

@@ -1,5 +1,5 @@
 import EvidenceModel
-import LocatedYAML
+package import LocatedYAML
 
 extension BayNames {
     /// Reads `bays`, a list of ports and their names.
@@ -59,7 +59,7 @@ extension AttachHook {
     /// Reads `on_attach: {command: […], timeout_seconds: 20}`.
     ///
     /// - Parameter isBeforeMount: it is run when a USB device appears.
-    init(_ value: YAMLValue, isBeforeMount: Bool) throws(YAMLError) {
+    package init(_ value: YAMLValue, isBeforeMount: Bool) throws(YAMLError) {
         self = try value.mapping { (keys) throws(YAMLError) in
             let commandValue = try keys.required("command")
             var program: RawPath?

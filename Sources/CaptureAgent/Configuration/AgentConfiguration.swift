@@ -36,7 +36,13 @@ struct AgentConfiguration: Sendable {
         var place: Place
         var collect: Collect
         var settleSeconds: Double
+        /// Between two looks at a tree that nothing hints about; none for what suits its file system.
+        var rescanSeconds: Double?
         var wipe: Wipe
+        /// Makes a device writable that is mounted read-only; run when there may be something to remove.
+        var beforeWipe: AttachHook?
+        /// Takes that back.
+        var afterWipe: AttachHook?
     }
 
     struct Target: Sendable {

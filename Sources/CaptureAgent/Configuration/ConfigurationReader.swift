@@ -97,7 +97,19 @@ struct ConfigurationReader {
             } ?? .spool,
             settleSeconds: try source.optional("settle_seconds").map { (value) throws(YAMLError) in
                 try value.number(in: 0.1...3600)
-            } ?? 3, wipe: wipe ?? .never)
+            } ?? 3,
+            rescanSeconds: try source.optional("rescan_seconds").map { (value) throws(YAMLError) in
+                try value.number(in: 1...3600)
+            }, wipe: wipe ?? .never, beforeWipe: try Self.hook(source.optional("before_wipe"), wipe),
+            afterWipe: try Self.hook(source.optional("after_wipe"), wipe))
+    }
+
+    private static func hook(
+        _ value: YAMLValue?, _ wipe: AgentConfiguration.Source.Wipe?
+    ) throws(YAMLError) -> AttachHook? {
+        guard let value else { return nil }
+        guard wipe == .afterReceipt else { throw value.error("is run only where wipe is after_receipt") }
+        return try AttachHook(value, isBeforeMount: false)
     }
 
     private func target(_ target: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target {

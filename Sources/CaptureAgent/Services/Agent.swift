@@ -28,7 +28,8 @@ struct Agent: Sendable {
         let describeBell = Bell()
         let board = RootBoard()
         let uploads = UploadService(station: station, content: content)
-        let watch = WatchService(station: station, board: board) { describeBell.ring() }
+        let hooks = station.runsPrograms ? try AttachHooks() : nil
+        let watch = WatchService(station: station, board: board, hooks: hooks) { describeBell.ring() }
         let prober = try MediaProber(
             worker: MediaProber.defaultWorkerPath(),
             workers: ProcessInfo.processInfo.activeProcessorCount + Self.hangingWorkers,
@@ -40,6 +41,9 @@ struct Agent: Sendable {
             uploads.wake()
         }
         var services: [any Service] = [uploads, describe, watch]
+        if let hooks, station.runsProgramsForUSB {
+            services.append(USBService(station: station, hooks: hooks))
+        }
         if Terminal.standard.isInteractive { services.append(ProgressService(view: StationView(station))) }
         var configured = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         if once {

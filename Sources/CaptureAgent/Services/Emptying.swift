@@ -48,6 +48,9 @@ struct Emptying: Sendable {
 
     private var view: StationView { StationView(station) }
 
+    /// Whether the device is mounted so that files could be removed, as far as it answers.
+    func canWrite() async -> Bool { (try? await isWritable()) ?? false }
+
     private func isWritable() async throws -> Bool {
         let root = root
         return try await lane.run { () throws(FileAccessError) in

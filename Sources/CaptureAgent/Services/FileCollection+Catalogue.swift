@@ -88,7 +88,7 @@ extension FileCollection {
 
 extension Recording {
     /// Whether a copy in the spool is wanted: it has none that is whole, and not every target has the recording.
-    fileprivate func needsCopy(in spool: Spool) -> Bool {
+    func needsCopy(in spool: Spool) -> Bool {
         switch place {
         case .spool: !spool.holds(id, size: content.size)
         case .direct: true

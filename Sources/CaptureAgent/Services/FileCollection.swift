@@ -137,16 +137,11 @@ struct FileCollection: Sendable {
         let salvaged = try station.spool.salvage(opened, stamp: file.stamp, as: id, with: reader) {
             (try? DirectoryTree(root).directory(RawPath("")).names()) != nil
         }
-        do throws(FileAccessError) {
-            // The ends as they are in the copy: on the device they may not be readable.
-            let copy = try station.spool.open(id)
-            let sentinel = try reader.sentinel(of: copy, stamp: file.stamp)
-            return ReadFile(content: salvaged.content, sentinel: sentinel, unreadable: salvaged.unreadable)
-        } catch let error as CollectFailure {
-            throw error
-        } catch {
-            throw .spoolFailed(error)
-        }
+        let copy: OwnedDescriptor
+        do throws(FileAccessError) { copy = try station.spool.open(id) } catch { throw .spoolFailed(error) }
+        // The ends as they are in the copy: on the device they may not be readable.
+        let sentinel = try reader.sentinel(of: copy, stamp: file.stamp)
+        return ReadFile(content: salvaged.content, sentinel: sentinel, unreadable: salvaged.unreadable)
     }
 
     var origin: CopyOrigin { CopyOrigin(source: root.source, fileSystem: root.fileSystem, file: file) }

@@ -1,8 +1,10 @@
+import CustodyLedger
 import DockWatch
 import EvidenceModel
 import GRDB
 import Logging
 import MediaIndex
+import SyncEngine
 
 /// The docking in the log: how it begins, how it stands, how it ends.
 extension RootCollector {
@@ -12,7 +14,9 @@ extension RootCollector {
         var dock = Dock(
             source: root.source, root: root.path, fileSystem: root.fileSystem, device: root.label, state: .reading,
             dockedAt: Station.now())
-        dock.label = root.label
+        (dock.label, dock.fileSystemType) = (root.label, root.fileSystemType.isEmpty ? nil : root.fileSystemType)
+        dock.usb = root.usb
+        if root.kind == .mount { dock.bay = station.profiles.bays.name(of: root) }
         while !Task.isCancelled {
             let begun = dock
             let docking = await write { database in
@@ -26,7 +30,7 @@ extension RootCollector {
                 station.logger.info(
                     "a source is there", metadata: ["source": "\(root.source)", "path": "\(root.path)"])
                 dock.id = docking
-                let state = RootState(root: root, begun: dock, rescanSeconds: 30)
+                let state = RootState(root: root, begun: dock, rescanSeconds: source.rescanSeconds ?? 30)
                 board.update(root, state.condition)
                 return state
             }
@@ -83,7 +87,12 @@ extension Station {
             "path": .text(dock.root.display),
         ]
         details["bay"] = dock.bay.map { .text($0) }
-        details["usb"] = dock.usb.map { .text($0) }
+        if let usb = dock.usb {
+            details["usb_vendor"] = .text(usb.vendorID)
+            details["usb_product"] = .text(usb.productID)
+            details["usb_serial"] = usb.serial.map { .text(String($0.prefix(255))) }
+            details["usb_port"] = .text(usb.port)
+        }
         return event(.docked, at: dock.dockedAt, details: details)
     }
 }

@@ -2,6 +2,7 @@ import Collector
 import EvidenceModel
 import Logging
 import MediaIndex
+import SyncEngine
 
 /// What follows when the reading of a file has ended.
 extension RootCollector {

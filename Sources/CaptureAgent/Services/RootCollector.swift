@@ -12,6 +12,8 @@ struct RootCollector: Sendable {
     let source: AgentConfiguration.Source
     let station: Station
     let board: RootBoard
+    /// None where the configuration names no program to run.
+    let hooks: AttachHooks?
     /// It was not yet there when the agent began to watch.
     let cameWhileWatched: Bool
     /// Told after each new recording.
@@ -25,7 +27,8 @@ struct RootCollector: Sendable {
         case found(SettledFile)
         case retryDue
         case lookForRoom
-        case mayEmpty(Bool)
+        /// So many files are at every target and still on the device.
+        case mayEmpty(files: Int)
         case fileRemoved
         case emptied(Emptying.Ending)
         case tick
@@ -54,6 +57,7 @@ struct RootCollector: Sendable {
         defer { station.roots.remove(root) }
         guard var state = await begin() else { return }
         let reader = Reader(lane: lane, signs: await readSigns(lane), sender: sender)
+        state.remark = await runAttachHooks(reader.signs)
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await watch(sender) }
@@ -74,7 +78,8 @@ struct RootCollector: Sendable {
 
     private func watch(_ sender: Sender) async {
         let watcher = RootWatcher(
-            root: root, settle: .seconds(source.settleSeconds), lane: IOLane(label: "scan \(root.path.display)"))
+            root: root, settle: .seconds(source.settleSeconds),
+            rescanInterval: source.rescanSeconds.map { .seconds($0) }, lane: IOLane(label: "scan \(root.path.display)"))
         await watcher.run { event in sender.yield(.watched(event)) }
     }
 

@@ -16,6 +16,8 @@ struct RootState: Sendable {
     /// How wrong the device's clock is, where that was measured.
     var clockOffset: ClockOffset?
     var emptying = EmptyingState()
+    /// What is worth knowing, and asks nothing of anybody here.
+    var remark: String?
     private var isLookedAt = false
     private var trouble: String?
     private var scan: ScanSummary?
@@ -117,7 +119,7 @@ struct RootState: Sendable {
     func dock(reading: Int64) -> Dock {
         var dock = begun
         (dock.device, dock.officer) = (device ?? root.label, officer)
-        (dock.state, dock.reason) = (state, reason ?? emptying.remark)
+        (dock.state, dock.reason) = (state, reason ?? emptying.remark ?? remark)
         (dock.filesTotal, dock.filesCollected) = (max(scan?.files ?? 0, machine.filesTotal), machine.filesCollected)
         (dock.filesDamaged, dock.filesWiped) = (machine.filesDamaged, emptying.removed)
         dock.bytesTotal = max(scan?.bytes ?? 0, machine.bytesTotal)
@@ -161,56 +163,5 @@ struct RootState: Sendable {
         }
         shown = (dock, time)
         return true
-    }
-}
-
-/// How the emptying of a device stands.
-struct EmptyingState: Sendable {
-    private(set) var isRunning = false
-    /// Files that are gone from the device.
-    private(set) var removed = 0
-    /// Why nothing more is removed in this docking; a person must look at it.
-    private(set) var refusal: String?
-    /// What is worth knowing otherwise.
-    private(set) var remark: String?
-    /// Ticks until it is looked at again.
-    private var pause = 0
-
-    private static let pauseSeconds = 10
-
-    /// A second passed; whether it is time to look whether something may be removed.
-    mutating func ticked() -> Bool {
-        guard !isRunning, refusal == nil else { return false }
-        pause = max(0, pause - 1)
-        return pause == 0
-    }
-
-    mutating func started() {
-        isRunning = true
-        remark = "files that are proved to be safe are being removed: leave it docked"
-    }
-
-    mutating func fileRemoved() { removed += 1 }
-
-    /// It is not time yet: the records do not let anything go.
-    mutating func postponed() { pause = Self.pauseSeconds }
-
-    mutating func ended(_ ending: Emptying.Ending) {
-        isRunning = false
-        pause = Self.pauseSeconds
-        switch ending {
-        case .done(let stays):
-            let left = stays.values.reduce(0, +)
-            remark = stays.max { ($0.value, $1.key) < ($1.value, $0.key) }.map {
-                "\(removed) files were removed; \(left) stay, \($0.value) of them because \($0.key)"
-            }
-        case .readOnly: remark = "it is mounted read-only, so nothing is removed from it"
-        case .hindered(let sentence): remark = "nothing more is removed for now: \(sentence)"
-        case .differs(let path):
-            remark = nil
-            refusal =
-                "\(path.display) has other bytes at a second reading than those that were collected: nothing more is "
-                + "removed. Keep the device as it is and tell who is in charge of it"
-        }
     }
 }

@@ -8,6 +8,7 @@ import Synchronization
 struct WatchService: Service {
     let station: Station
     let board: RootBoard
+    let hooks: AttachHooks?
     /// Told after each new recording, and when a source came.
     let collected: @Sendable () -> Void
 
@@ -62,7 +63,8 @@ struct WatchService: Service {
         _ group: inout DiscardingTaskGroup
     ) {
         let collector = RootCollector(
-            root: root, source: source, station: station, board: board, cameWhileWatched: cameWhileWatched,
+            root: root, source: source, station: station, board: board, hooks: hooks,
+            cameWhileWatched: cameWhileWatched,
             collected: collected)
         // On the board before the first look is called complete.
         board.update(root, .working)

@@ -112,4 +112,12 @@ struct Station: Sendable {
             recording.marks.isImportant ? .important : recording.content.layout.count <= 1 ? .small : .usual
         return UploadTurn(share: recording.device ?? "source \(recording.source)", urgency: urgency)
     }
+
+    /// Whether the configuration names any program that is run for devices.
+    var runsPrograms: Bool {
+        profiles.profiles.contains { $0.attachHook != nil }
+            || configuration.sources.contains { $0.beforeWipe != nil || $0.afterWipe != nil }
+    }
+
+    var runsProgramsForUSB: Bool { profiles.profiles.contains { $0.usb != nil && $0.attachHook != nil } }
 }

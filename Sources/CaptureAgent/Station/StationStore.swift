@@ -1,3 +1,4 @@
+import Collector
 import CustodyLedger
 import EvidenceModel
 import GRDB
