@@ -119,7 +119,7 @@ struct Emptying: Sendable {
                 guard candidate.times.contains(FileTimes(stamp)) else { return nil }
                 let reader = UncachedReader(
                     isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
-                return (stamp, try reader.read(file, stamp: stamp, blockDevice: root.blockDevice))
+                return (stamp, try reader.read(file, stamp: stamp, blockDevice: Self.driverDevice(root)))
             }
         } catch let error as FileAccessError where error.meaning == .missing {
             return .stays("it is not there any more")
@@ -134,6 +134,11 @@ struct Emptying: Sendable {
             throw Stop(ending: .differs(candidate.path))
         }
         return .proved(Proof(stamp: reading.stamp, method: reading.second.method))
+    }
+
+    /// What a driver in user space reads through the page cache: mountinfo's `fuseblk` is FUSE on a block device.
+    private static func driverDevice(_ root: WatchedRoot) -> RawPath? {
+        root.fileSystemType.hasPrefix("fuse") ? root.blockDevice : nil
     }
 
     private func tellDifference(_ candidate: WipeCandidate, _ second: SecondReading) async throws {

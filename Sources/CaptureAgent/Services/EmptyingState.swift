@@ -49,11 +49,8 @@ struct EmptyingState: Sendable {
         pause = Self.lookSeconds
         switch ending {
         case .done(let stays):
-            let files = stays.values.reduce(0, +)
-            left = files
-            remark = stays.min { ($1.value, $0.key) < ($0.value, $1.key) }.map {
-                "\(removed) files were removed; \(files) stay, \($0.value) of them because \($0.key)"
-            }
+            left = stays.values.reduce(0, +)
+            remark = Self.text(removed: removed, stays: stays)
         case .readOnly:
             pause = Self.retrySeconds
             remark = "it is mounted read-only, so nothing is removed from it"
@@ -66,5 +63,13 @@ struct EmptyingState: Sendable {
                 "\(path.display) has other bytes at a second reading than those that were collected: nothing more is "
                 + "removed. Keep the device as it is and tell who is in charge of it"
         }
+    }
+
+    private static func text(removed: Int, stays: [String: Int]) -> String? {
+        let left = stays.values.reduce(0, +)
+        guard let most = stays.min(by: { ($1.value, $0.key) < ($0.value, $1.key) }) else {
+            return removed == 0 ? nil : "\(removed) files were removed after they were proved to be at every target"
+        }
+        return "\(removed) files were removed; \(left) stay, \(most.value) of them because \(most.key)"
     }
 }

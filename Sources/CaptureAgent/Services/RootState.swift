@@ -124,7 +124,7 @@ struct RootState: Sendable {
         (dock.filesDamaged, dock.filesWiped) = (machine.filesDamaged, emptying.removed)
         dock.bytesTotal = max(scan?.bytes ?? 0, machine.bytesTotal)
         dock.bytesCollected = machine.bytesCollected + (machine.reading == nil ? 0 : reading)
-        (dock.bytesPerSecond, dock.clockOffset) = (rate.bytesPerSecond, clockOffset)
+        (dock.bytesPerSecond, dock.clockOffset) = (machine.reading == nil ? 0 : rate.bytesPerSecond, clockOffset)
         return dock
     }
 
