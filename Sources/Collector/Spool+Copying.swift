@@ -74,7 +74,7 @@ extension Spool {
         try requireDisk(for: stamp, file.path)
         var run = try begin(file, of: origin, as: id, with: reader)
         do throws(CollectFailure) {
-            let needed = needed(stamp.size)
+            let needed = needed(stamp.size - run.start)
             try reader.read(file, stamp: stamp, from: run.start, into: run.hashing) {
                 (block, offset) throws(CollectFailure) in
                 try spooling(needed) { () throws(FileAccessError) in try run.keep(block, at: offset) }

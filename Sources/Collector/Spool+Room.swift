@@ -1,8 +1,40 @@
-import EvidenceModel
+package import EvidenceModel
 import FileAccess
 import Glibc
 
+/// What a copy was found to be.
+package enum CopyCheck: Sendable, Hashable {
+    /// Whole and part digests are those of its recording.
+    case matches
+    case differs
+    case missing
+}
+
 extension Spool {
+    /// Reads the copy of `id` again and compares it with `content`, as the disk has it: what is in memory of it is
+    /// dropped first, as far as the kernel follows the hint.
+    ///
+    /// - Throws: `CollectFailure`, `cancelled` or `spoolFailed`.
+    package func check(
+        _ id: RecordingID, _ content: StoredContent, with reader: ContentReader
+    ) throws(CollectFailure) -> CopyCheck {
+        guard let copy = try openIfThere(id) else { return .missing }
+        let stamp = try spooling(0) { () throws(FileAccessError) in try copy.status().stamp }
+        guard stamp.size == content.size else { return .differs }
+        copy.adviseDone()
+        let found = try rereading { () throws(CollectFailure) in try reader.read(copy, stamp: stamp) }
+        return found == content ? .matches : .differs
+    }
+
+    private func openIfThere(_ id: RecordingID) throws(CollectFailure) -> OwnedDescriptor? {
+        do throws(FileAccessError) {
+            return try open(id)
+        } catch {
+            if error.meaning == .missing { return nil }
+            throw .spoolFailed(error)
+        }
+    }
+
     /// Bytes that must be free for `size` more. A damaged card can claim a size that has no sum.
     func needed(_ size: Int64) -> Int64 {
         let sum = size.addingReportingOverflow(floorBytes)

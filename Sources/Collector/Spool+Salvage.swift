@@ -33,10 +33,10 @@ extension Spool {
                 return copy
             }
             let unreadable = try salvage(file, stamp, into: copy, with: reader)
-            try reader.requireUnchanged(file, stamp)
             if let failure = unreadable.failure {
                 try requireLife(of: file, stamp, unreadable.spans, failure, isAlive)
             }
+            try reader.requireUnchanged(file, stamp)
             let content = try digests(of: copy, with: reader)
             try spooling(needed(stamp.size)) { () throws(FileAccessError) in
                 try copy.synchronize()

@@ -86,6 +86,8 @@ package struct UncachedReader: Sendable {
             let opened = try OwnedDescriptor.open(absolute: device, flags: O_RDONLY)
             let all = ByteSpan(offset: 0, length: try opened.endOffset())
             for _ in 0..<mostTries {
+                // What is not written yet is not forgotten.
+                try opened.synchronize()
                 opened.adviseDone()
                 if try opened.cachedPages(in: all) == 0 { return }
                 // Needs CAP_SYS_ADMIN; the next look tells whether it was of use.
