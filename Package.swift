@@ -96,7 +96,10 @@ let package = Package(
         tests(of: "DockWatch", ["EvidenceModel", "FileAccess", "StationTesting"]),
         tests(
             of: "CaptureAgent",
-            ["CaptureProbe", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML", "StationTesting", logging]),
+            [
+                "CaptureProbe", "EvidenceModel", "FileAccess", "MediaIndex", "SyncEngine", "LocatedYAML",
+                "StationTesting", grdb, logging,
+            ]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),
         tests(
