@@ -74,4 +74,15 @@ struct FileTailTests {
         guard case .asked(.none, _, .written) = answers[0].outcome else { Issue.record("\(answers)"); return }
         #expect(try TreeScanner.scan(root).seesEveryWriter)
     }
+
+    /// FUSE, and a local driver all the same.
+    @Test(.enabled(if: CardImage.isAvailable(.exfat), "mounting exFAT needs root, /dev/fuse, loop devices, exfat-fuse"))
+    func aFUSEDriverOnABlockDeviceIsLocal() throws {
+        let card = try CardImage(.exfat, in: directory)
+        let point = directory.path.appending("card")
+        try card.mount(at: point)
+        let root = WatchedRoot(source: "docks", kind: .mount, path: point, fileSystem: "x")
+        #expect(try TreeScanner.scan(root).seesEveryWriter)
+        card.close()
+    }
 }
