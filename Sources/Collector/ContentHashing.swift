@@ -1,6 +1,7 @@
 import ContentHash
 import Dispatch
 import EvidenceModel
+import Glibc
 import Synchronization
 
 /// Memory of one block, aligned to a page.
@@ -40,7 +41,7 @@ final class ReadingBlock: Sendable {
 
 /// The memory of one reading: at most `mostBlocks` blocks, made when they are first wanted and used again.
 final class BlockPool: Sendable {
-    private static let mostBlocks = 4
+    fileprivate static let mostBlocks = 4
 
     private let blockBytes: Int
     private let free = Mutex<[BlockMemory]>([])
@@ -68,19 +69,28 @@ private final class HashLane: Sendable {
     private let hasher = Mutex(SHA256Hasher())
     private let done = Mutex<[ContentDigest]>([])
 
+    /// Blocks that wait in the lanes of all readings, or are hashed.
+    private static let waiting = Atomic(0)
+    /// So many in each of two lanes are one reading's own.
+    private static let mostWaiting = max(2 * BlockPool.mostBlocks, 4 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+
     init(_ label: String) {
         queue = DispatchQueue(label: label)
     }
 
     /// The first `count` bytes of `block` come next; `isLast`: a digest ends with them.
     func add(_ block: ReadingBlock, _ count: Int, isLast: Bool) {
-        queue.async {
+        let work: @Sendable () -> Void = {
             let digest = self.hasher.withLock { hasher in
                 hasher.update(UnsafeRawBufferPointer(block.part(count)))
                 return isLast ? hasher.finishAndReset() : nil
             }
             if let digest { self.append(digest) }
+            Self.waiting.subtract(1, ordering: .relaxed)
         }
+        // Where every processor has enough to do, the thread that read the block hashes it: there it is in the cache.
+        let isBusy = Self.waiting.add(1, ordering: .relaxed).newValue > Self.mostWaiting
+        if isBusy { queue.sync(execute: work) } else { queue.async(execute: work) }
     }
 
     func append(_ digest: ContentDigest) { done.withLock { $0.append(digest) } }

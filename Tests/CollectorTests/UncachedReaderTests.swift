@@ -7,7 +7,7 @@ import StationTesting
 import Synchronization
 import Testing
 
-@Suite("Second reading, past the page cache")
+@Suite("Second reading, past the page cache", .enabled(if: TemporaryDirectory.isOnDisk, "needs /tmp on a disk"))
 struct UncachedReaderTests {
     private let folder: TemporaryDirectory
 

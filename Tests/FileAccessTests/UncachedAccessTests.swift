@@ -4,7 +4,7 @@ import Foundation
 import StationTesting
 import Testing
 
-@Suite("Access past the page cache")
+@Suite("Access past the page cache", .enabled(if: TemporaryDirectory.isOnDisk, "needs /tmp on a disk"))
 struct UncachedAccessTests {
     private let folder: TemporaryDirectory
     private let path: RawPath

@@ -7,6 +7,10 @@ package final class TemporaryDirectory: Sendable {
     /// Absolute.
     package let path: RawPath
 
+    /// Whether such directories lie on a disk: what lies in memory (tmpfs) is never read past the page cache.
+    package static let isOnDisk =
+        (try? Tool.run("stat", "--file-system", "--format=%T", "/tmp"))?.hasPrefix("tmpfs") == false
+
     package init() throws {
         var template = Array("/tmp/station-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
