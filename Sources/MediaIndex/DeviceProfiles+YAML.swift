@@ -7,6 +7,8 @@ extension DeviceProfiles {
     package init(file: YAMLFile) throws(YAMLError) {
         var names: Set<String> = []
         profiles = try file.read { (top) throws(YAMLError) in
+            // Read by `DeviceRegister`.
+            _ = top.optional("devices")
             let list = try top.required("profiles")
             let profiles = try list.list { (element) throws(YAMLError) in
                 let profile = try element.mapping { (profile) throws(YAMLError) in try Self.profile(&profile) }
