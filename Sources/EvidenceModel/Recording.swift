@@ -83,6 +83,8 @@ package struct Recording: Sendable, Hashable {
     package var officerBasis: OfficerBasis?
     /// The officer's number as names on the device have it, whoever the officer is.
     package var namedOfficer: String?
+    /// What could not be read from its device; zeros stand there.
+    package var unreadable: [ByteSpan] = []
 
     package init(
         id: RecordingID, station: String, content: StoredContent, place: ContentPlace, fileName: RawPath,

@@ -23,6 +23,8 @@ package enum ContentPlace: Sendable, Hashable {
     case spool
     /// Where the recorder wrote them: below the root at `root` on the file system `fileSystem`.
     case direct(root: RawPath, fileSystem: String, path: RawPath)
+    /// On this station no more: its copy in the spool made room for others, and every target has it verified.
+    case targets
 }
 
 /// A file that was read to its end after it settled, and is durable where `place` says.

@@ -26,19 +26,14 @@ extension Catalogue {
     }
 
     /// The recordings that a docking brought and that are not corrected by any clock's offset.
-    ///
-    /// - Parameter dockedAt: what was collected before it came from another docking.
-    package func uncorrected(
-        at root: WatchedRoot, dockedAt: WallTime, in database: Database
-    ) throws -> [Recording] {
+    package func uncorrected(broughtBy docking: Int64, in database: Database) throws -> [Recording] {
         let ids = try String.fetchAll(
             database,
             sql: """
-                SELECT DISTINCT recording.id FROM dock_file JOIN recording ON recording.id = dock_file.recording
-                WHERE dock_file.source = ? AND dock_file.root = ? AND recording.collected_at_ms >= ?
-                  AND recording.clock_offset_seconds IS NULL
+                SELECT DISTINCT recording.id FROM docking_file JOIN recording ON recording.id = docking_file.recording
+                WHERE docking_file.docking = ? AND is_new = 1 AND recording.clock_offset_seconds IS NULL
                 """,
-            arguments: [root.source, root.path.databaseBytes, dockedAt.millisecondsSince1970])
+            arguments: [docking])
         return try ids.compactMap { RecordingID($0) }.compactMap { try recording($0, in: database) }
     }
 }

@@ -9,12 +9,17 @@ extension Catalogue {
         package var fileSystem: String
         package var file: SettledFile
         package var sentinel: Sentinel
+        /// All of it could be read. Else the file is not taken for seen: it is read again when it is found again.
+        package var isWhole: Bool
 
-        package init(source: String, fileSystem: String, file: SettledFile, sentinel: Sentinel) {
+        package init(
+            source: String, fileSystem: String, file: SettledFile, sentinel: Sentinel, isWhole: Bool = true
+        ) {
             self.source = source
             self.fileSystem = fileSystem
             self.file = file
             self.sentinel = sentinel
+            self.isWhole = isWhole
         }
     }
 
@@ -25,7 +30,7 @@ extension Catalogue {
             database.cachedStatement(
                 sql: """
                     SELECT recording FROM sighting WHERE source = ? AND file_system = ? AND path = ?
-                      AND size_bytes = ? AND modified_ns = ? AND changed_ns = ? AND sentinel_sha256 = ?
+                      AND size_bytes = ? AND modified_ns = ? AND changed_ns = ? AND sentinel_sha256 = ? AND whole = 1
                     """),
             arguments: [
                 sighting.source, sighting.fileSystem, sighting.file.path.databaseBytes, sighting.file.stamp.size,
@@ -43,7 +48,7 @@ extension Catalogue {
             database.cachedStatement(
                 sql: """
                     SELECT EXISTS(SELECT 1 FROM sighting WHERE source = ? AND file_system = ? AND path = ?
-                      AND size_bytes = ? AND modified_ns = ? AND changed_ns = ?)
+                      AND size_bytes = ? AND modified_ns = ? AND changed_ns = ? AND whole = 1)
                     """),
             arguments: [
                 source, fileSystem, file.path.databaseBytes, file.stamp.size, file.stamp.modifiedNanoseconds,
@@ -51,20 +56,22 @@ extension Catalogue {
             ]) ?? false
     }
 
-    /// Remembers that `recording` was read in full from this file.
+    /// Remembers that `recording` was read from this file.
     package func insert(
         _ sighting: Sighting, of recording: RecordingID, at time: WallTime, in database: Database
     ) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO sighting(recording, source, file_system, path, size_bytes, modified_ns, changed_ns,
-                  sentinel_sha256, seen_at_ms, companion_key) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT DO UPDATE SET recording = excluded.recording, seen_at_ms = excluded.seen_at_ms
+                  sentinel_sha256, seen_at_ms, companion_key, whole) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET recording = excluded.recording, seen_at_ms = excluded.seen_at_ms,
+                  whole = excluded.whole
                 """
         ).execute(arguments: [
             recording.text, sighting.source, sighting.fileSystem, sighting.file.path.databaseBytes,
             sighting.file.stamp.size, sighting.file.stamp.modifiedNanoseconds, sighting.file.stamp.changedNanoseconds,
             Data(sighting.sentinel.digest.bytes), time.millisecondsSince1970, sighting.file.path.companionKey,
+            sighting.isWhole,
         ])
     }
 

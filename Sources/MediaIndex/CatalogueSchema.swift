@@ -10,6 +10,7 @@ package enum CatalogueSchema {
             try database.execute(sql: docks)
         }
         migrator.registerMigration("catalogue-2", migrate: addDescriptions)
+        migrator.registerMigration("catalogue-3", migrate: addDockings)
     }
 
     private static let recordings = """

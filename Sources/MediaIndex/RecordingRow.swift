@@ -43,9 +43,12 @@ enum RecordingRow {
         recording.marks = RecordingMarks(
             profile: row["profile"], part: row["part_number"], takeKey: row["take_key"], camera: row["camera"],
             isImportant: row["important"])
+        recording.namedOfficer = row["named_officer"]
+        recording.officerBasis = (row["officer_by"] as String?).flatMap { OfficerBasis(rawValue: $0) }
         recording.evidence = details.evidence
         recording.clockOffset = try clockOffset(row, key)
         recording.take = try take(row, parts: details.takeParts, key)
+        recording.unreadable = list(row["unreadable_bytes"])
         return recording
     }
 
@@ -74,7 +77,8 @@ enum RecordingRow {
 
     private static func place(_ row: Row) -> ContentPlace {
         guard let root: Data = row["direct_root"], let fileSystem: String = row["direct_file_system"] else {
-            return .spool
+            let evicted: Int64? = row["evicted_at_ms"]
+            return evicted == nil ? .spool : .targets
         }
         return .direct(
             root: RawPath(bytes: root), fileSystem: fileSystem, path: RawPath(bytes: row["source_path"] as Data))

@@ -11,10 +11,10 @@ import Testing
 @Suite struct StationTimesTests {
     private let folder: TemporaryDirectory
     private let station: Station
-    private let root = WatchedRoot(source: "docks", kind: .mount, path: RawPath("/media/a"), fileSystem: "card")
+    private let docking: Int64
     private static let docked = "2026-11-22T04:00:00Z"
 
-    init() throws {
+    init() async throws {
         folder = try TemporaryDirectory()
         let devices = #"""
             profiles:
@@ -33,6 +33,12 @@ import Testing
         let configuration = try ConfigurationReader.read(
             file: folder.path.appending("capture-agent.yaml"), text: text, environment: [:])
         station = try Station.open(configuration, logger: Logger(label: "test"))
+        let (station, dockedAt) = (station, try #require(WallTime(rfc3339: Self.docked)))
+        docking = try await station.database.write(durable: false) { database in
+            let dock = Dock(
+                source: "docks", root: RawPath("/media/a"), fileSystem: "card", state: .reading, dockedAt: dockedAt)
+            return try station.docks.begin(dock, in: database)
+        }
     }
 
     private func time(_ text: String) throws -> WallTime { try #require(WallTime(rfc3339: text)) }
@@ -57,11 +63,11 @@ import Testing
         let sighting = Catalogue.Sighting(
             source: "docks", fileSystem: "card", file: SettledFile(path: path, stamp: stamp),
             sentinel: Sentinel(digest: recording.content.digest))
-        let (collected, root) = (station.choosingStart(recording), root)
+        let (collected, docking) = (station.choosingStart(recording), docking)
         try await station.database.write(durable: false) { database in
             try station.catalogue.insert(collected, in: database)
             try station.catalogue.insert(sighting, of: collected.id, at: collected.collectedAt, in: database)
-            try station.docks.add(collected.id, path: path, root: root, in: database)
+            try station.docks.add(collected.id, path: path, docking: docking, isNew: true, in: database)
         }
         return collected
     }
@@ -104,7 +110,7 @@ import Testing
     }
 
     @Test func aClockThatIsMeasuredLateCorrectsWhatWasCollected() async throws {
-        let (station, root) = (station, root)
+        let (station, docking) = (station, docking)
         let first = try await collect("K1_20261122093000.MP4")
         let second = try await collect("K1_20261122093010.MP4")
         let unread = try await collect("K1_20261122093020.MP4")
@@ -113,10 +119,9 @@ import Testing
         var facts = Self.film
         facts.positions = try gpx("2026-11-22T01:34:48Z").positions
         try await describe(satellite, facts)
-        let docked = try time(Self.docked)
         let offset = ClockOffset(seconds: 312, method: .timeFile)
         try await station.database.write(durable: false) { database in
-            try station.correct(offset, at: root, dockedAt: docked, in: database)
+            try station.correct(offset, broughtBy: docking, in: database)
         }
         #expect(try await start(first) == "2026-11-22T01:24:48Z file_name [file_name,file_time]")
         #expect(try await start(satellite) == "2026-11-22T01:34:48Z gps [file_name,gps,file_time]")

@@ -66,8 +66,14 @@ struct CatalogueTests {
         recording.place = .direct(root: RawPath("/a"), fileSystem: "f", path: recording.sourcePath)
         try station.insert(recording)
         let moved = ContentPlace.direct(root: RawPath("/b"), fileSystem: "g", path: RawPath("moved/名.mp4"))
-        for (place, expected) in [(moved, moved), (.spool, .spool), (moved, .spool)] as [(ContentPlace, ContentPlace)] {
-            try station.queue.write { try station.catalogue.setPlace(place, of: recording.id, in: $0) }
+        let steps: [(ContentPlace, ContentPlace)] = [
+            (.targets, recording.place), (moved, moved), (.spool, .spool), (moved, .spool), (.targets, .targets),
+            (moved, .targets), (.spool, .spool),
+        ]
+        for (place, expected) in steps {
+            try station.queue.write { database in
+                try station.catalogue.setPlace(place, of: recording.id, at: recording.collectedAt, in: database)
+            }
             #expect(try station.recording(recording.id)?.place == expected)
         }
         try station.queue.write { try station.catalogue.setState(.verified, of: recording.id, in: $0) }
@@ -180,36 +186,6 @@ struct CatalogueTests {
             #expect(try may(rewritten))
             #expect(try catalogue.recording(seenAt: rewritten, in: database) == nil)
         }
-    }
-
-    @Test mutating func theDockLogTellsWhatIsDocked() throws {
-        let log = DockLog()
-        let root = RawPath(bytes: [0x2F, 0xFF])
-        let watched = WatchedRoot(source: "docks", kind: .mount, path: root, fileSystem: "f")
-        let verified = random.recording()
-        let waiting = random.recording()
-        for recording in [verified, waiting] { try station.insert(recording) }
-        var dock = Dock(
-            source: "docks", root: root, fileSystem: "f", device: "K1", officer: "7", state: .copying, reason: "r",
-            dockedAt: WallTime(millisecondsSince1970: 5), filesTotal: 2, filesCollected: 1, bytesTotal: 10,
-            bytesCollected: 5)
-        try station.queue.write { database throws in
-            try log.save(dock, in: database)
-            // The content of "a" is on the card twice, and "a" was seen twice.
-            for (path, id) in [("a", verified.id), ("b", waiting.id), ("copy", verified.id), ("a", verified.id)] {
-                try log.add(id, path: RawPath(path), root: watched, in: database)
-            }
-            try station.catalogue.setState(.verified, of: verified.id, in: database)
-            dock.state = .safeToUndock
-            dock.undockedAt = WallTime(millisecondsSince1970: 6)
-            try log.save(dock, in: database)
-        }
-        dock.filesVerified = 2
-        dock.bytesVerified = 10
-        #expect(try station.queue.read { try log.docks(in: $0) } == [dock])
-        try station.queue.write { try log.beginDocking(watched, in: $0) }
-        (dock.filesVerified, dock.bytesVerified) = (0, 0)
-        #expect(try station.queue.read { try log.docks(in: $0) } == [dock])
     }
 
     @Test func whatWasLeftAndWhatFailedIsKept() throws {

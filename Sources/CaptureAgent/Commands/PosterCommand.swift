@@ -2,6 +2,7 @@ import ArgumentParser
 import Collector
 import EvidenceModel
 import FileAccess
+import Glibc
 import Foundation
 import MediaProbe
 
@@ -52,6 +53,9 @@ struct PosterCommand: AsyncParsableCommand {
             switch recording.place {
             case .spool: return try Spool(path: view.configuration.spoolPath).open(recording.id)
             case .direct(let root, _, let path): return try DirectoryTree(path: root, device: nil).file(path)
+            case .targets:
+                throw FileAccessError(
+                    call: "open", path: view.configuration.spoolPath.appending(RawPath(id)), code: ENOENT)
             }
         } catch {
             throw CommandFailure(

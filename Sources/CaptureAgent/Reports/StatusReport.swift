@@ -71,12 +71,7 @@ struct StatusReport: Encodable {
     var targets: [TargetRow] = []
     var parked: [Parked] = []
 
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return try String(decoding: encoder.encode(self), as: UTF8.self)
-    }
+    func json() throws -> String { try JSONText.snakeCase(self) }
 
     /// - Parameters:
     ///   - agent: process id of the running agent.
@@ -95,6 +90,9 @@ struct StatusReport: Encodable {
         }
     }
 
+    /// Dockings that ended well are shown for a day.
+    private static let shownSeconds = 86_400.0
+
     private mutating func fill(
         _ view: StationView, isWatched: Bool, at now: WallTime, in database: Database
     ) throws {
@@ -103,7 +101,8 @@ struct StatusReport: Encodable {
         let counts = try view.catalogue.counts(in: database)
         station.recordings = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
         station.skipped = try view.docks.skippedCounts(in: database)
-        docks = try view.docks.docks(in: database).map { Self.row($0, configuration, isWatched: isWatched) }
+        docks = try view.docks.docks(endedAfter: now.adding(seconds: -Self.shownSeconds), in: database)
+            .map { Self.row($0, configuration, isWatched: isWatched) }
         let known = try view.journal.targets(in: database)
         targets = configuration.targetNames.map { name in
             let status = known.first { $0.name == name } ?? TargetStatus(name: name)

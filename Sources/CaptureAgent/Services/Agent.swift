@@ -1,3 +1,4 @@
+import Console
 import EvidenceModel
 import FileAccess
 import Foundation
@@ -39,7 +40,17 @@ struct Agent: Sendable {
         ) {
             uploads.wake()
         }
-        var services: [any Service] = [uploads, describe, watch]
+        let feed = EventFeed(station: station)
+        let socket: ControlSocket
+        do throws(ControlSocketError) {
+            socket = try ControlSocket(
+                path: station.configuration.controlSocketPath, station: StationConsole(station: station),
+                hub: feed.hub, logger: station.logger)
+        } catch {
+            throw CommandFailure(error)
+        }
+        // The last one is the first to end: nothing is ordered any more from an agent that stops.
+        var services: [any Service] = [uploads, describe, watch, feed, socket]
         if Terminal.standard.isInteractive { services.append(ProgressService(view: StationView(station))) }
         var configured = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         if once {

@@ -81,7 +81,7 @@ struct DescribeQueue {
     static func owner(of recording: Recording) -> String {
         switch recording.place {
         case .direct(let root, _, _): "at \(root.display)"
-        case .spool: "from \(recording.source) \(recording.device ?? "")"
+        case .spool, .targets: "from \(recording.source) \(recording.device ?? "")"
         }
     }
 }

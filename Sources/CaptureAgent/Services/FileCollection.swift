@@ -17,6 +17,7 @@ struct FileCollection: Sendable {
     }
 
     let root: WatchedRoot
+    let docking: Int64
     let file: SettledFile
     /// What was found on the device when it was docked.
     let signs: DeviceSigns
@@ -81,15 +82,15 @@ struct FileCollection: Sendable {
             // A source that was collected in place and is now copied: the copy is still to be made.
             guard isSpooled, let recording = try catalogue.recording(known, in: database) else { return known }
             // Nor is a copy that was lost from the spool and is still needed.
-            return recording.place == .spool && spool.holds(known, size: recording.content.size) ? known : nil
+            return recording.needsCopy(in: spool) ? nil : known
         }
     }
 
     private func note(_ known: RecordingID) async throws {
-        let (station, root, path, place) = (station, root, file.path, directPlace)
+        let (station, docking, path, place, now) = (station, docking, file.path, directPlace, Station.now())
         try await station.database.write(durable: false) { database in
-            try station.docks.add(known, path: path, root: root, in: database)
-            if let place { try station.catalogue.setPlace(place, of: known, in: database) }
+            try station.docks.add(known, path: path, docking: docking, isNew: false, in: database)
+            if let place { try station.catalogue.setPlace(place, of: known, at: now, in: database) }
         }
     }
 
@@ -170,23 +171,37 @@ struct FileCollection: Sendable {
     private func write(
         _ recording: Recording, _ sighting: Catalogue.Sighting, copy: RecordingID
     ) async throws -> Catalogued {
-        let (station, root, place, isSpooled) = (station, root, directPlace, isSpooled)
+        let (station, docking, place, isSpooled) = (station, docking, directPlace, isSpooled)
         return try await station.database.write(durable: true) { database in
             let known = try station.catalogue.recording(withContent: recording.content.digest, in: database)
             if let known {
-                let isHeld = known.place == .spool && station.spool.holds(known.id, size: known.content.size)
-                if isSpooled && !isHeld && known.id != copy { return .wanted(by: known.id) }
-                try station.catalogue.setPlace(place ?? .spool, of: known.id, in: database)
+                if isSpooled && known.id != copy && known.needsCopy(in: station.spool) { return .wanted(by: known.id) }
+                if known.id == copy || known.place != .targets {
+                    let now = recording.collectedAt
+                    try station.catalogue.setPlace(place ?? .spool, of: known.id, at: now, in: database)
+                }
             } else {
                 var recording = recording
-                recording.clockOffset = try station.docks.clockOffset(at: root, in: database)
-                try station.catalogue.insert(station.choosingStart(recording), in: database)
+                recording.clockOffset = try station.docks.clockOffset(of: docking, in: database)
+                try station.catalogue.insert(station.choosingStart(recording, in: database), in: database)
                 try station.ledger.append(station.collectedEvent(recording), in: database)
             }
             let id = known?.id ?? recording.id
             try station.catalogue.insert(sighting, of: id, at: recording.collectedAt, in: database)
-            try station.docks.add(id, path: recording.sourcePath, root: root, in: database)
+            try station.docks.add(
+                id, path: recording.sourcePath, docking: docking, isNew: known == nil, in: database)
             return known.map { .known($0.id) } ?? .new
+        }
+    }
+}
+
+extension Recording {
+    /// Whether a copy in the spool is wanted: it has none that is whole, and not every target has the recording.
+    fileprivate func needsCopy(in spool: Spool) -> Bool {
+        switch place {
+        case .spool: !spool.holds(id, size: content.size)
+        case .direct: true
+        case .targets: state != .verified
         }
     }
 }

@@ -31,10 +31,10 @@ extension RootCollector {
         let rule = ClockRule(profiles: station.profiles, station: station.configuration.station.zone)
         guard let offset = rule.offset(docking) else { return }
         state.clockOffset = offset
-        let (station, root, dock) = (station, root, state.dock(reading: 0))
+        let (station, dock) = (station, state.dock(reading: 0))
         await write { database in
             try station.docks.save(dock, in: database)
-            try station.correct(offset, at: root, dockedAt: dock.dockedAt, in: database)
+            try station.correct(offset, broughtBy: dock.id, in: database)
         }
         station.logger.info(
             "a device's clock was measured",

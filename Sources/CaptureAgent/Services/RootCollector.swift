@@ -47,16 +47,15 @@ struct RootCollector: Sendable {
         station.roots.add(root, lane: lane)
         defer { station.roots.remove(root) }
         let (mailbox, sender) = AsyncStream<Message>.makeStream()
-        var state = RootState(root: root, dockedAt: Station.now())
-        await begin(state)
-        let reader = Reader(lane: lane, signs: await readSigns(lane))
+        guard var state = await begin() else { return }
+        let (docking, reader) = (state.docking, Reader(lane: lane, signs: await readSigns(lane)))
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await watch(sender) }
                 group.addTask { await tick(sender) }
                 for await message in mailbox {
                     let actions = await handle(message, &state, reader)
-                    for action in actions { carryOut(action, reader, sender, &group) }
+                    for action in actions { carryOut(action, docking, reader, sender, &group) }
                     await show(&state, reader.progress)
                 }
                 group.cancelAll()
@@ -167,12 +166,14 @@ struct RootCollector: Sendable {
     // MARK: Acting
 
     private func carryOut(
-        _ action: CollectMachine.Action, _ reader: Reader, _ sender: Sender, _ group: inout DiscardingTaskGroup
+        _ action: CollectMachine.Action, _ docking: Int64, _ reader: Reader, _ sender: Sender,
+        _ group: inout DiscardingTaskGroup
     ) {
         switch action {
         case .read(let file):
             let collection = FileCollection(
-                root: root, file: file, signs: reader.signs, isSpooled: source.collect == .spool, station: station,
+                root: root, docking: docking, file: file, signs: reader.signs, isSpooled: source.collect == .spool,
+                station: station,
                 lane: reader.lane, progress: reader.progress)
             group.addTask { sender.yield(.ended(await collection.run())) }
         case .waitForRoom: later(Self.roomSeconds, .lookForRoom, sender, &group)
@@ -189,22 +190,30 @@ struct RootCollector: Sendable {
         }
     }
 
-    private func begin(_ state: RootState) async {
-        let (station, root, dock) = (station, root, state.dock(reading: 0))
-        await write { database in
-            try station.docks.beginDocking(root, in: database)
-            // Recordings that lie on this device can be read again.
-            try station.journal.makeParkedDue(at: dock.dockedAt, in: database)
-            try station.docks.save(dock, in: database)
-            guard root.kind == .mount else { return }
-            let details: [String: LedgerEvent.Detail] = [
-                "source": .text(root.source), "file_system": .text(root.fileSystem),
-                "label": .text(root.label ?? ""), "path": .text(root.path.display),
-            ]
-            try station.ledger.append(station.event(.docked, at: dock.dockedAt, details: details), in: database)
+    /// The docking begins; nothing where the agent stops before the database could be written.
+    private func begin() async -> RootState? {
+        let (station, root, dockedAt) = (station, root, Station.now())
+        let dock = Dock(
+            source: root.source, root: root.path, fileSystem: root.fileSystem, device: root.label, state: .reading,
+            dockedAt: dockedAt)
+        while !Task.isCancelled {
+            let docking = await write { database in
+                let docking = try station.docks.begin(dock, in: database)
+                // Recordings that lie on this device can be read again.
+                try station.journal.makeParkedDue(at: dockedAt, in: database)
+                if root.kind == .mount { try station.ledger.append(station.dockedEvent(root, dockedAt), in: database) }
+                return docking
+            }
+            if let docking {
+                station.logger.info(
+                    "a source is there", metadata: ["source": "\(root.source)", "path": "\(root.path)"])
+                let state = RootState(root: root, docking: docking, dockedAt: dockedAt)
+                board.update(root, state.condition)
+                return state
+            }
+            try? await Task.sleep(for: .seconds(Self.roomSeconds))
         }
-        station.logger.info("a source is there", metadata: ["source": "\(root.source)", "path": "\(root.path)"])
-        board.update(root, state.condition)
+        return nil
     }
 
     private func show(_ state: inout RootState, _ progress: ReadProgress) async {
@@ -250,13 +259,27 @@ struct RootCollector: Sendable {
         }
     }
 
-    func write(_ body: @Sendable @escaping (Database) throws -> Void) async {
+    /// What `body` returned, or nothing where the database cannot be written, which is told.
+    @discardableResult
+    func write<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async -> Value? {
         // Shielded from the cancellation that ends this tree: the last word about it must be kept.
         let (database, logger) = (station.database, station.logger)
         do {
-            try await Task { try await database.write(durable: false, body) }.value
+            return try await Task { try await database.write(durable: false, body) }.value
         } catch {
             logger.error("the database cannot be written", metadata: ["error": "\(error)"])
+            return nil
         }
+    }
+}
+
+extension Station {
+    fileprivate func dockedEvent(_ root: WatchedRoot, _ time: WallTime) -> LedgerEvent {
+        event(
+            .docked, at: time,
+            details: [
+                "source": .text(root.source), "file_system": .text(root.fileSystem),
+                "label": .text(root.label ?? ""), "path": .text(root.path.display),
+            ])
     }
 }

@@ -7,6 +7,8 @@ import MediaIndex
 /// What is known of one tree while it is collected.
 struct RootState: Sendable {
     private let root: WatchedRoot
+    /// This docking's number.
+    let docking: Int64
     let dockedAt: WallTime
     var machine = CollectMachine()
     /// Paths that the catalogue shows as not collected.
@@ -20,8 +22,9 @@ struct RootState: Sendable {
     private var officer: String?
     private var shown: (dock: Dock, at: WallTime)?
 
-    init(root: WatchedRoot, dockedAt: WallTime) {
+    init(root: WatchedRoot, docking: Int64, dockedAt: WallTime) {
         self.root = root
+        self.docking = docking
         self.dockedAt = dockedAt
     }
 
@@ -73,17 +76,20 @@ struct RootState: Sendable {
 
     /// - Parameter reading: bytes of the file that is being read.
     func dock(reading: Int64) -> Dock {
-        Dock(
+        var dock = Dock(
             source: root.source, root: root.path, fileSystem: root.fileSystem, device: device ?? root.label,
             officer: officer, state: state, reason: reason, dockedAt: dockedAt,
             filesTotal: max(scan?.files ?? 0, machine.filesTotal), filesCollected: machine.filesCollected,
             bytesTotal: max(scan?.bytes ?? 0, machine.bytesTotal), bytesCollected: machine.bytesCollected + reading,
             clockOffset: clockOffset)
+        dock.id = docking
+        return dock
     }
 
     func undocked(at time: WallTime) -> Dock {
         var dock = dock(reading: 0)
-        if dock.filesCollected < dock.filesTotal {
+        dock.ended = dock.filesCollected < dock.filesTotal ? .early : .complete
+        if dock.ended == .early {
             dock.reason =
                 "undocked before \(dock.filesTotal - dock.filesCollected) of \(dock.filesTotal) files were "
                 + "collected: dock it again"

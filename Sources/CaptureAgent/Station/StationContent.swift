@@ -51,6 +51,7 @@ struct StationContent: ContentSource {
         switch recording.place {
         case .spool: spoolLanes[0]
         case .direct(let path, let fileSystem, _): station.roots.entry(at: path, fileSystem: fileSystem)?.lane
+        case .targets: nil
         }
     }
 
@@ -84,6 +85,7 @@ struct StationContent: ContentSource {
                 return try await entry.lane.run { () throws(FileAccessError) in
                     try body(DirectoryTree(entry.root).file(name))
                 }
+            case .targets: throw FileAccessError(call: "open", path: RawPath(recording.id.text), code: ENOENT)
             }
         } catch {
             throw TargetFailure(

@@ -104,6 +104,11 @@ struct StationDatabase: Sendable {
         try pool.read(body)
     }
 
+    /// Tells `observer` of every change that is committed, on the writer's thread, for as long as the observer lives.
+    func observe(_ observer: some TransactionObserver) {
+        writer?.add(transactionObserver: observer, extent: .observerLifetime)
+    }
+
     /// One transaction: all of `body`, or nothing.
     ///
     /// - Parameter durable: it has survived a power cut when this returns; else it may be undone by one, whole.
