@@ -10,19 +10,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    /// From the connection's beginning, or from the last answer's end, to the end of the next request.
-    private static let requestSeconds: Int64 = 5
-    /// That a connection may be full without the client reading anything.
-    private static let stallSeconds: Int64 = 10
-
     private let connections: OpenConnections
+    private let limits: ControlSocket.Limits
     private var request: Scheduled<Void>?
     private var stall: Scheduled<Void>?
     /// Requests that came in whole and are not answered.
     private var unanswered = 0
 
-    init(_ connections: OpenConnections) {
+    init(_ connections: OpenConnections, _ limits: ControlSocket.Limits) {
         self.connections = connections
+        self.limits = limits
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -36,7 +33,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         connections.add(context.channel)
-        if request == nil { request = closing(context, after: Self.requestSeconds) }
+        if request == nil { request = closing(context, after: limits.requestSeconds) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -66,20 +63,20 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         if case .end = unwrapOutboundIn(data) {
             // An answer may end before its request has, of which it said that it is too large.
             unanswered = max(0, unanswered - 1)
-            if unanswered == 0, request == nil { request = closing(context, after: Self.requestSeconds) }
+            if unanswered == 0, request == nil { request = closing(context, after: limits.requestSeconds) }
         }
         context.write(data, promise: promise)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         stall?.cancel()
-        stall = context.channel.isWritable ? nil : closing(context, after: Self.stallSeconds)
+        stall = context.channel.isWritable ? nil : closing(context, after: limits.stallSeconds)
         context.fireChannelWritabilityChanged()
     }
 
-    private func closing(_ context: ChannelHandlerContext, after seconds: Int64) -> Scheduled<Void> {
+    private func closing(_ context: ChannelHandlerContext, after seconds: Double) -> Scheduled<Void> {
         let channel = context.channel
-        return context.eventLoop.scheduleTask(in: .seconds(seconds)) { channel.close(promise: nil) }
+        return context.eventLoop.scheduleTask(in: TimeAmount(.seconds(seconds))) { channel.close(promise: nil) }
     }
 }
 

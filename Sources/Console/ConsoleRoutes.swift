@@ -42,24 +42,32 @@ struct ConsoleRoutes: Sendable {
     private func addOrders(to api: RouterGroup<ConsoleContext>) {
         let station = station
         api.put("devices/{serial}") { request, context in
-            let serial = try context.parameters.require("serial")
+            let serial = try Self.name("serial", context)
             let order = try await Self.order(DeviceOrder.self, request, context)
             let user = try await PeerUser.name(of: context.channel)
             return Self.answer(try await station.assign(order, to: serial, by: user))
         }
         api.post("recordings/{id}/holds") { request, context in
-            let id = try context.parameters.require("id")
+            let id = try Self.name("id", context)
             let order = try await Self.order(HoldOrder.self, request, context)
             let user = try await PeerUser.name(of: context.channel)
             return Self.answer(try await station.hold(id, order, by: user), .created)
         }
         api.delete("recordings/{id}/holds/{hold}") { request, context in
-            let id = try context.parameters.require("id")
+            let id = try Self.name("id", context)
             let hold = try context.parameters.require("hold", as: Int64.self)
             let reason = request.uri.queryParameters.get("reason")
             let user = try await PeerUser.name(of: context.channel)
             return Self.answer(try await station.release(hold, of: id, reason: reason, by: user))
         }
+    }
+
+    /// A name in the path; the router leaves it percent-encoded.
+    private static func name(_ parameter: String, _ context: ConsoleContext) throws -> String {
+        guard let name = try context.parameters.require(parameter).removingPercentEncoding else {
+            throw HTTPError(.badRequest, message: "the path is not percent-encoded UTF-8")
+        }
+        return name
     }
 
     private static func order<Order: Decodable>(

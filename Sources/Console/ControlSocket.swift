@@ -15,19 +15,31 @@ package struct ControlSocket: Service {
     package static let mostPathBytes = 107
     /// Its owner and its group; who comes that far the state directory's own mode decides.
     private static let mode: mode_t = 0o660
-    private static let mostConnections = 64
     private static let heartbeatSeconds = 15.0
-    /// That clients have to read what they were told last, when the agent stops.
-    private static let drainSeconds = 1.0
+
+    /// What no client gets more of.
+    package struct Limits: Sendable {
+        /// Connections at once; those that come after them wait until one is closed.
+        package var connections = 64
+        /// From a connection's beginning, or from its last answer's end, to the end of the next request.
+        package var requestSeconds = 5.0
+        /// That a connection may be full without its client reading anything.
+        package var stallSeconds = 10.0
+        /// To read what was told last, when the agent stops.
+        package var drainSeconds = 1.0
+
+        package init() {}
+    }
 
     private let path: String
     private let routes: ConsoleRoutes
     private let hub: EventHub
+    private let limits: Limits
     private let logger: Logger
 
     /// - Throws: `ControlSocketError` where no socket can be at `path`.
     package init(
-        path: RawPath, station: any ConsoleStation, hub: EventHub, logger: Logger
+        path: RawPath, station: any ConsoleStation, hub: EventHub, limits: Limits = Limits(), logger: Logger
     ) throws(ControlSocketError) {
         guard let text = path.text, path.bytes.count <= Self.mostPathBytes else {
             throw ControlSocketError(
@@ -36,6 +48,7 @@ package struct ControlSocket: Service {
         }
         self.path = text
         self.hub = hub
+        self.limits = limits
         routes = ConsoleRoutes(station: station, hub: hub)
         var logger = logger
         // What the server itself has to say is about its own bookkeeping.
@@ -43,8 +56,8 @@ package struct ControlSocket: Service {
         self.logger = logger
     }
 
-    /// Serves until the graceful shutdown; event streams are told, and what a client does not take in a second is lost to
-    /// him. The socket is then gone.
+    /// Serves until the graceful shutdown; event streams are told, and what a client does not take in a second he
+    /// does not get. The socket is then gone.
     ///
     /// - Throws: `ControlSocketError` where the socket cannot be made.
     package func run() async throws {
@@ -64,16 +77,16 @@ package struct ControlSocket: Service {
     }
 
     private func application(_ connections: OpenConnections) -> some ApplicationProtocol {
-        let (path, logger) = (path, logger)
-        let limits = HTTP1Channel.Configuration.DecoderConfiguration(
+        let (path, limits, logger) = (path, limits, logger)
+        let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(connections)], httpDecoderConfiguration: limits)
+            additionalChannelHandlers: [ConnectionGuard(connections, limits)], httpDecoderConfiguration: decoder)
         return Application(
             router: routes.router(), server: .http1(configuration: channel),
             configuration: ApplicationConfiguration(
-                address: .unixDomainSocket(path: path), backlog: Self.mostConnections,
-                availableConnectionsDelegate: .maximum(Self.mostConnections, logger: logger)),
+                address: .unixDomainSocket(path: path), backlog: limits.connections,
+                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
             onServerRunning: { _ in
                 guard chmod(path, Self.mode) == 0 else {
                     logger.error("the control socket's mode cannot be set", metadata: ["path": "\(path)"])
@@ -97,7 +110,7 @@ package struct ControlSocket: Service {
     private func drain(_ connections: OpenConnections) async {
         guard (try? await gracefulShutdown()) != nil else { return }
         hub.close()
-        try? await Task.sleep(for: .seconds(Self.drainSeconds))
+        try? await Task.sleep(for: .seconds(limits.drainSeconds))
         connections.closeAll()
     }
 

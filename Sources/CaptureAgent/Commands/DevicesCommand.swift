@@ -72,7 +72,8 @@ struct DevicesCommand: AsyncParsableCommand {
         var officer: String
         @Option(help: "The officer's name.")
         var name: String?
-        @Option(help: "The first moment: 2026-11-01, or 2026-11-01T08:00:00 with or without an offset; else ever since.")
+        @Option(
+            help: "The first moment: 2026-11-01, or 2026-11-01T08:00:00 with or without an offset; else ever since.")
         var from: String?
         @Option(help: "The first moment after it; else until further notice.")
         var until: String?

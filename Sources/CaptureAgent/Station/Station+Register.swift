@@ -53,7 +53,8 @@ extension Station {
             "a device was entered into the register",
             metadata: ["device.id": "\(serial)", "by": "\(user)", "recordings": "\(changed)"])
         return AssignmentReport(
-            serial: serial, entry: RegisterEntryReport(assigned, configuration.station.zone), recordingsChanged: changed)
+            serial: serial, entry: RegisterEntryReport(assigned, configuration.station.zone), recordingsChanged: changed
+        )
     }
 }
 
