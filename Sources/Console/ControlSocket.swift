@@ -6,8 +6,8 @@ package import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// The console on a Unix socket: `<state_directory>/control.sock`. Who may open the socket may do everything; the kernel
-/// says who he is.
+/// The console on a Unix socket: `<state_directory>/control.sock`. Who may open the socket may do everything; the
+/// kernel says who he is.
 ///
 /// It must be made by the process that holds the station's lock: a socket that lies there already is a dead agent's.
 package struct ControlSocket: Service {

@@ -1,8 +1,8 @@
 import Glibc
 import NIOCore
 
-/// Who is at the other end of a Unix socket, as the kernel says (unix(7), SO_PEERCRED): the effective user when connect(2)
-/// was called.
+/// Who is at the other end of a Unix socket, as the kernel says (unix(7), SO_PEERCRED): the effective user when
+/// connect(2) was called.
 enum PeerUser {
     /// struct ucred of <bits/socket.h>, which the Glibc module leaves out.
     private struct Credentials: Sendable {

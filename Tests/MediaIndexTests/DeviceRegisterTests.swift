@@ -1,4 +1,5 @@
 import EvidenceModel
+import Foundation
 import GRDB
 import LocatedYAML
 import MediaIndex
@@ -93,6 +94,13 @@ private func entry(
     func whatIsWrongHasItsLine(_ devices: String, _ expected: String) throws {
         let error = #expect(throws: YAMLError.self) { try register("devices: \(devices)") }
         #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func theExampleIsRead() throws {
+        let text = try String(contentsOfFile: Repository.path("Config/devices.yaml"), encoding: .utf8)
+        let register = try DeviceRegister(
+            file: YAMLFile(name: "devices.yaml", text: text), zone: #require(Self.shanghai))
+        #expect(register.entries(of: "DSJ-EXAMPLE").map(\.officer) == ["061234", "061240"])
     }
 
     @Test func profilesDoNotComplainOfTheRegister() throws {

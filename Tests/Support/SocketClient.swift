@@ -51,7 +51,7 @@ package final class SocketClient: Sendable {
         }
     }
 
-    /// Reads until what came is as wanted, the other end closes, or nothing comes for half a minute; all that came so far.
+    /// Reads until what came is as wanted, the other end closes, or nothing comes for half a minute; all that came.
     package func read(until isEnough: @escaping @Sendable (String) -> Bool = { _ in false }) async -> String {
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [self] in
