@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -41,6 +44,89 @@ static inline void clinux_bound_heap(int bytes, int arenas) {
 static inline int clinux_rename_new(const char *from, const char *to) {
     const unsigned int no_replace = 1;  // RENAME_NOREPLACE, <linux/fs.h>
     return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, no_replace) == 0 ? 0 : errno;
+}
+
+// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: dirty pages of the span begin to go to the medium. A hint.
+static inline void clinux_begin_write_back(int descriptor, int64_t offset, int64_t length) {
+    const unsigned int write = 2;  // SYNC_FILE_RANGE_WRITE, <linux/fs.h>
+    syscall(SYS_sync_file_range, descriptor, offset, length, write);
+}
+
+// syncfs(2) of the file system that `descriptor` is on. Returns 0, or an errno value.
+static inline int clinux_sync_file_system(int descriptor) {
+    return syscall(SYS_syncfs, descriptor) == 0 ? 0 : errno;
+}
+
+// fcntl(2) F_SETFL: O_DIRECT of an open file, on or off. Returns 0, or an errno value; EINVAL where the file system has
+// no such reading.
+static inline int clinux_set_direct(int descriptor, int is_direct) {
+#if defined(__aarch64__)
+    const int direct = 0x10000;  // O_DIRECT, <asm/fcntl.h>
+#else
+    const int direct = 0x4000;  // O_DIRECT, <asm-generic/fcntl.h>
+#endif
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return errno;
+    return fcntl(descriptor, F_SETFL, is_direct ? flags | direct : flags & ~direct) == 0 ? 0 : errno;
+}
+
+// statx(2) with STATX_DIOALIGN, Linux 6.1: the alignment in bytes that O_DIRECT needs of memory and of offsets, 0 where
+// the file cannot be read so; both stay as they are where the file system does not say.
+static inline void clinux_direct_alignment(int descriptor, unsigned int *memory, unsigned int *offset) {
+    struct {
+        uint32_t mask;
+        uint8_t fields[148];
+        uint32_t memory, offset;
+        uint8_t rest[96];
+    } status;
+    _Static_assert(sizeof status == 256, "struct statx, <linux/stat.h>");
+    const unsigned int dioalign = 0x2000;  // STATX_DIOALIGN
+    const int empty_path = 0x1000;         // AT_EMPTY_PATH
+    if (syscall(SYS_statx, descriptor, "", empty_path, dioalign, &status) != 0 || !(status.mask & dioalign)) return;
+    *memory = status.memory;
+    *offset = status.offset;
+}
+
+// cachestat(2), Linux 6.5: how many pages of the span (length 0: to the end) are in the page cache. Returns 0, or an
+// errno value.
+static inline int clinux_cached_pages(int descriptor, uint64_t offset, uint64_t length, uint64_t *pages) {
+    const long cachestat = 451;  // SYS_cachestat; the same on all architectures
+    struct {
+        uint64_t offset, length;
+    } span = {offset, length};
+    struct {
+        uint64_t cached, dirty, writing, evicted, recently_evicted;
+    } result = {0};
+    if (syscall(cachestat, descriptor, &span, &result, 0) != 0) return errno;
+    *pages = result.cached;
+    return 0;
+}
+
+// mincore(2) of a mapping of the span, which nobody reads through: how many of its pages are in the page cache; offset and
+// length are whole pages. Where the kernel does not tell this caller, all. Returns 0, or an errno value.
+static inline int clinux_mapped_pages(int descriptor, uint64_t offset, uint64_t length, uint64_t *pages) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char resident[4096];
+    void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, descriptor, (off_t)offset);
+    if (map == MAP_FAILED) return errno;
+    int code = 0;
+    *pages = 0;
+    for (size_t at = 0; at < length && code == 0; at += sizeof resident * page) {
+        size_t span = length - at < sizeof resident * page ? length - at : sizeof resident * page;
+        if (mincore((char *)map + at, span, resident) != 0) {
+            code = errno;
+            break;
+        }
+        for (size_t index = 0; index < (span + page - 1) / page; index++) *pages += resident[index] & 1;
+    }
+    munmap(map, length);
+    return code;
+}
+
+// ioctl(2) BLKFLSBUF: the page cache of a block device is written back and emptied. Returns 0, or an errno value.
+static inline int clinux_flush_block_device(int descriptor) {
+    const unsigned long flush = 0x1261;  // BLKFLSBUF, <linux/fs.h>
+    return ioctl(descriptor, flush, 0) == 0 ? 0 : errno;
 }
 
 // sendmsg(2) of `length` bytes with one descriptor (SCM_RIGHTS, unix(7)), or none when it is negative. The call is
@@ -175,6 +261,30 @@ static inline int clinux_own_descriptors(unsigned int kept) {
 // refuses.
 static inline int clinux_open_process(pid_t process) {
     return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+// socket(2) and bind(2) of a socket that hears the kernel's own messages about devices (netlink(7),
+// NETLINK_KOBJECT_UEVENT, group 1; group 2 is udev's). Close-on-exec, does not wait. Returns the descriptor, or a
+// negated errno value.
+static inline int clinux_open_kernel_events(void) {
+    int number = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    if (number < 0) return -errno;
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    if (bind(number, (struct sockaddr *)&address, sizeof address) == 0) return number;
+    int code = errno;
+    close(number);
+    return -code;
+}
+
+// recvfrom(2) on such a socket; `*is_kernel` tells whether the kernel sent it: its messages come from port 0, which no
+// process can have. Returns the number of bytes, or a negated errno value.
+static inline long clinux_receive_kernel_event(int socket, void *bytes, size_t capacity, int *is_kernel) {
+    struct sockaddr_nl sender = {0};
+    socklen_t length = sizeof sender;
+    ssize_t count = recvfrom(socket, bytes, capacity, MSG_TRUNC, (struct sockaddr *)&sender, &length);
+    if (count < 0) return -errno;
+    *is_kernel = length == sizeof sender && sender.nl_family == AF_NETLINK && sender.nl_pid == 0;
+    return count > (ssize_t)capacity ? -EMSGSIZE : count;
 }
 
 #endif

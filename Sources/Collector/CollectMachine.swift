@@ -3,19 +3,37 @@ package import EvidenceModel
 /// Which file of one watched root is read next, and what becomes of each.
 ///
 ///     settled ─▶ queued ─▶ reading ─┬▶ collected | known | vanished | changed (it settles again later)
-///                  ▲                ├▶ failed ── retryDue ─┐
+///                  ▲                ├▶ unreadable: queued again behind all others, to be salvaged
+///                  │                │     salvaging ─┬▶ damaged
+///                  │                │                ▼
+///                  │                ├▶ failed ── retryDue ─┐
 ///                  │                └▶ no room ─ roomFound ┤
 ///                  └───────────────────────────────────────┘
 ///
+/// Read first is what is important or small, then the oldest; what is to be salvaged comes when nothing else is queued.
+///
 /// Invariants, asserted by `check`:
 /// - at most one file is being read, and while there is no room none is;
-/// - every file that settled is queued, being read, failed, or done: none is forgotten, and each is counted once;
-/// - a path stands at most once in the queue, with its latest stamp.
+/// - every file that settled is queued, being read, failed, damaged or done: none is forgotten, each is counted once;
+/// - a path stands at most once in the queue, with its latest stamp;
+/// - nothing is salvaged while a file that nobody found unreadable is queued before it.
 package struct CollectMachine: Sendable {
+    /// A settled file that is to be collected.
+    package struct Candidate: Sendable, Hashable {
+        package var file: SettledFile
+        /// Somebody marked it: it goes before others.
+        package var isImportant: Bool
+
+        package init(_ file: SettledFile, isImportant: Bool = false) {
+            self.file = file
+            self.isImportant = isImportant
+        }
+    }
+
     /// What the caller is to do now.
     package enum Action: Sendable, Hashable {
         /// Read this file; answer with one of the events below.
-        case read(SettledFile)
+        case read(SettledFile, ReadingMode)
         /// Look for this many free bytes in the spool from time to time; answer with `roomFound`.
         case waitForRoom(bytes: Int64)
         /// Call `retryDue` after so many seconds.
@@ -27,14 +45,18 @@ package struct CollectMachine: Sendable {
         package var file: SettledFile
         package var reason: String
         package var attempts: Int
+        /// How it is read at the next try.
+        package var mode: ReadingMode
+        fileprivate var isImportant: Bool
+
+        fileprivate var job: Job { Job(file: file, isImportant: isImportant, mode: mode) }
     }
 
-    /// Paths in the order in which they are read; those that are not in `queued` any more are passed over.
-    private var order: [RawPath] = []
-    private var next = 0
-    private var queued: [RawPath: SettledFile] = [:]
-    package private(set) var reading: SettledFile?
+    private var queue = ReadingQueue()
+    private var current: Job?
     package private(set) var failures: [RawPath: Failure] = [:]
+    /// Files of which only a part could be read, by path.
+    private var damaged: [RawPath: SettledFile] = [:]
     private var isRetryAhead = false
     /// Bytes that the file which found no room needs.
     package private(set) var missingRoom: Int64?
@@ -44,26 +66,37 @@ package struct CollectMachine: Sendable {
     /// Bytes are counted with wrapping sums: a damaged card can claim sizes that have none.
     package private(set) var bytesTotal: Int64 = 0
     package private(set) var bytesCollected: Int64 = 0
+    /// Bytes of the files that are damaged, the readable ones among them.
+    package private(set) var bytesDamaged: Int64 = 0
 
     package init() {}
 
-    /// Whether nothing is queued, being read, or waiting for another try.
-    package var isDone: Bool { isIdle && failures.isEmpty }
+    package var reading: SettledFile? { current?.file }
+    /// How `reading` is read.
+    package var readingMode: ReadingMode? { current?.mode }
+    /// Files that were salvaged: kept as far as they could be read, and not collected.
+    package var filesDamaged: Int { damaged.count }
 
-    /// Whether nothing is queued or being read: what is left has failed and waits.
-    package var isIdle: Bool { reading == nil && queued.isEmpty }
+    /// Whether everything that settled is collected.
+    package var isDone: Bool { isIdle && failures.isEmpty && damaged.isEmpty }
 
-    package mutating func filesSettled(_ files: [SettledFile]) -> [Action] {
-        for file in files {
-            let waiting = queued[file.path]
+    /// Whether nothing is queued or being read: what is left has failed and waits, or is damaged.
+    package var isIdle: Bool { current == nil && queue.isEmpty }
+
+    /// These are to be collected, also those that were collected before: they count once more then.
+    package mutating func filesSettled(_ candidates: [Candidate]) -> [Action] {
+        for candidate in candidates {
+            let path = candidate.file.path
+            let waiting = queue.remove(path)
             // A failed file that is queued or read again is counted there.
-            if let failed = failures.removeValue(forKey: file.path), waiting == nil, reading != failed.file {
+            if let failed = failures.removeValue(forKey: path), waiting == nil, reading != failed.file {
                 uncount(failed.file)
             }
+            if let waiting { uncount(waiting.file) }
+            restore(path)
             filesTotal += 1
-            bytesTotal &+= file.stamp.size
-            if let waiting { uncount(waiting) } else { order.append(file.path) }
-            queued[file.path] = file
+            bytesTotal &+= candidate.file.stamp.size
+            queue.insert(Job(file: candidate.file, isImportant: candidate.isImportant, mode: .whole))
         }
         return proceed()
     }
@@ -78,6 +111,20 @@ package struct CollectMachine: Sendable {
         return finishReading()
     }
 
+    /// The file being read is now a damaged recording: some of its bytes could not be read. One that has settled anew in
+    /// the meantime counts no more.
+    package mutating func fileSalvaged() -> [Action] {
+        guard let file = reading else { return [] }
+        failures[file.path] = nil
+        if queue.holds(file.path) {
+            uncount(file)
+        } else {
+            damaged[file.path] = file
+            bytesDamaged &+= file.stamp.size
+        }
+        return finishReading()
+    }
+
     /// The file being read changed or vanished: it counts no more, and settles again if it is still there.
     package mutating func fileChanged() -> [Action] {
         if let file = reading {
@@ -87,18 +134,35 @@ package struct CollectMachine: Sendable {
         return finishReading()
     }
 
+    /// The medium does not give the file being read. That is not believed at once: the first time it goes behind all
+    /// others, and what can be read of it is read then. When that fails too it is a failure like any other, and the next
+    /// try salvages again.
+    ///
+    /// - Parameter jitter: 0 to 1, drawn by the caller.
+    package mutating func fileUnreadable(_ reason: String, jitter: Double) -> [Action] {
+        guard var job = current, job.mode == .whole, !queue.holds(job.file.path) else {
+            return fileFailed(reason, jitter: jitter)
+        }
+        job.mode = .salvage
+        failures[job.file.path] = nil
+        queue.insert(job)
+        return finishReading()
+    }
+
     /// The file being read cannot be read now. It is tried again, later each time, for as long as it is there; one that
     /// has settled anew in the meantime counts no more.
     ///
     /// - Parameter jitter: 0 to 1, drawn by the caller.
     package mutating func fileFailed(_ reason: String, jitter: Double) -> [Action] {
-        guard let file = reading else { return [] }
-        if queued[file.path] != nil {
+        guard let job = current else { return [] }
+        let file = job.file
+        if queue.holds(file.path) {
             uncount(file)
             return finishReading()
         }
         let attempts = min((failures[file.path]?.attempts ?? 0) + 1, 20)
-        failures[file.path] = Failure(file: file, reason: reason, attempts: attempts)
+        failures[file.path] = Failure(
+            file: file, reason: reason, attempts: attempts, mode: job.mode, isImportant: job.isImportant)
         let ceiling = min(Self.longestRetrySeconds, Double(1 << attempts))
         let proceeding = finishReading()
         // One timer for all that failed: each of its rings tries them all.
@@ -111,15 +175,10 @@ package struct CollectMachine: Sendable {
 
     /// The spool has no room for the file being read. Nothing is read until there is.
     package mutating func spoolFilled(needing bytes: Int64) -> [Action] {
-        guard let file = reading else { return [] }
-        reading = nil
-        // First again, unless it settled anew meanwhile.
-        if queued[file.path] == nil {
-            order.insert(file.path, at: next)
-            queued[file.path] = file
-        } else {
-            uncount(file)
-        }
+        guard let job = current else { return [] }
+        current = nil
+        // Back to its place, unless it settled anew meanwhile.
+        if queue.holds(job.file.path) { uncount(job.file) } else { queue.insert(job) }
         missingRoom = bytes
         return [.waitForRoom(bytes: bytes)]
     }
@@ -132,10 +191,8 @@ package struct CollectMachine: Sendable {
     /// Time to try what failed once more.
     package mutating func retryDue() -> [Action] {
         isRetryAhead = false
-        let waiting = failures.values.map(\.file).sorted { $0.path < $1.path }
-        for file in waiting where queued[file.path] == nil && reading != file {
-            order.append(file.path)
-            queued[file.path] = file
+        for failure in failures.values where !queue.holds(failure.file.path) && reading != failure.file {
+            queue.insert(failure.job)
         }
         return proceed()
     }
@@ -145,39 +202,41 @@ package struct CollectMachine: Sendable {
         bytesTotal &-= file.stamp.size
     }
 
+    /// A damaged file settles again: it is no longer called damaged, and counted by its new reading.
+    private mutating func restore(_ path: RawPath) {
+        guard let file = damaged.removeValue(forKey: path) else { return }
+        bytesDamaged &-= file.stamp.size
+        uncount(file)
+    }
+
     private mutating func finishReading() -> [Action] {
-        reading = nil
+        current = nil
         return proceed()
     }
 
     private mutating func proceed() -> [Action] {
-        guard reading == nil, missingRoom == nil else { return [] }
-        while next < order.count {
-            let path = order[next]
-            next += 1
-            // What is read leaves the list now and then, so that it does not grow for ever.
-            if next >= 1024 && next * 2 >= order.count {
-                order.removeFirst(next)
-                next = 0
-            }
-            guard let file = queued.removeValue(forKey: path) else { continue }
-            reading = file
-            return [.read(file)]
-        }
-        return []
+        guard current == nil, missingRoom == nil, let job = queue.takeFirst() else { return [] }
+        current = job
+        return [.read(job.file, job.mode)]
     }
 
     /// What is broken among the invariants; empty when all hold.
     package func check() -> [String] {
-        var broken: [String] = []
-        if reading != nil && missingRoom != nil { broken.append("reads without room") }
+        var broken = queue.check()
+        if current != nil && missingRoom != nil { broken.append("reads without room") }
         if !failures.isEmpty && isIdle && !isRetryAhead { broken.append("what failed is not tried again") }
-        if !Set(order[next...]).isSuperset(of: queued.keys) { broken.append("a queued path has no turn") }
-        let failed = failures.values.map(\.file).filter { queued[$0.path] == nil && $0 != reading }
-        let left = Array(queued.values) + failed + (reading.map { [$0] } ?? [])
-        if filesTotal - filesCollected != left.count { broken.append("a file is counted twice or not at all") }
-        let bytesLeft = left.reduce(Int64(0)) { $0 &+ $1.stamp.size }
-        if bytesTotal &- bytesCollected != bytesLeft { broken.append("bytes are counted twice or not at all") }
+        let failed = failures.values.map(\.file).filter { !queue.holds($0.path) && $0 != reading }
+        let left = queue.files + failed + (reading.map { [$0] } ?? [])
+        if filesTotal - filesCollected - filesDamaged != left.count {
+            broken.append("a file is counted twice or not at all")
+        }
+        func sum(_ files: some Sequence<SettledFile>) -> Int64 { files.reduce(0) { $0 &+ $1.stamp.size } }
+        if bytesTotal &- bytesCollected &- bytesDamaged != sum(left) || bytesDamaged != sum(damaged.values) {
+            broken.append("bytes are counted twice or not at all")
+        }
+        if damaged.keys.contains(where: { queue.holds($0) || failures[$0] != nil }) {
+            broken.append("a file is damaged and still to be read")
+        }
         return broken
     }
 }

@@ -3,43 +3,15 @@ package import EvidenceModel
 package import FileAccess
 import Glibc
 
-/// Why a file could not be collected.
-package enum CollectFailure: Error, Sendable, Hashable {
-    /// It is not the file that settled any more: another size or time than then.
-    case changed
-    /// It is no longer there, or no longer a regular file.
-    case vanished
-    /// The device it is on is gone.
-    case deviceGone(FileAccessError)
-    /// The medium, or a permission, does not let it be read.
-    case unreadable(FileAccessError)
-    /// The spool has no room; so many bytes are needed.
-    case spoolFull(bytes: Int64)
-    /// The spool cannot be written.
-    case spoolFailed(FileAccessError)
-    /// The caller asked to stop.
-    case cancelled
-
-    /// What an error on the source means.
-    package init(source error: FileAccessError) {
-        switch error.meaning {
-        case .gone: self = .deviceGone(error)
-        case .missing: self = .vanished
-        case .forbidden, .full, .medium: self = .unreadable(error)
-        }
-    }
-}
-
 /// Reads a file once, from its first byte to its last, and hashes the whole and every part on the way.
 package struct ContentReader: Sendable {
-    /// Bytes per read: large enough that a card streams, small enough to stay in the processor's cache while it is
-    /// hashed twice and copied.
-    private static let blockBytes = 1 << 20
+    /// Bytes per read: large enough that a card streams, small enough that a few of them are no burden.
+    static let blockBytes: Int64 = 1 << 20
 
     /// Asked between blocks.
-    private let isCancelled: @Sendable () -> Bool
+    let isCancelled: @Sendable () -> Bool
     /// Told the bytes read so far, after each block.
-    private let progress: @Sendable (Int64) -> Void
+    let progress: @Sendable (Int64) -> Void
 
     package init(
         isCancelled: @escaping @Sendable () -> Bool = { false },
@@ -56,35 +28,44 @@ package struct ContentReader: Sendable {
         _ file: borrowing OwnedDescriptor, stamp: FileStamp,
         keep: (UnsafeRawBufferPointer, Int64) throws(CollectFailure) -> Void = { _, _ in }
     ) throws(CollectFailure) -> StoredContent {
+        let hashing = Self.hashing(bytes: stamp.size)
+        try read(file, stamp: stamp, from: 0, into: hashing, keep: keep)
+        return hashing.finish()
+    }
+
+    /// - Parameter isOnePart: only the whole digest is wanted.
+    static func hashing(bytes: Int64, isOnePart: Bool = false) -> ContentHashing {
+        let layout = isOnePart ? PartLayout(size: bytes, partSize: max(1, bytes)) : PartLayout(fileOfSize: bytes)
+        return ContentHashing(layout: layout, blockBytes: blockBytes)
+    }
+
+    /// Reads `file` from `start`, where a part begins, to its end; `hashing` has had all before `start`.
+    ///
+    /// After a return or a throw `hashing` has every part that was handed to `keep` whole.
+    func read(
+        _ file: borrowing OwnedDescriptor, stamp: FileStamp, from start: Int64, into hashing: ContentHashing,
+        keep: (UnsafeRawBufferPointer, Int64) throws(CollectFailure) -> Void
+    ) throws(CollectFailure) {
         try requireUnchanged(file, stamp)
         file.adviseSequential()
-        let layout = PartLayout(fileOfSize: stamp.size)
-        let whole = SHA256Hasher()
-        let part = SHA256Hasher()
-        var parts: [ContentDigest] = []
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.blockBytes, alignment: 4096)
-        defer { buffer.deallocate() }
-        var offset: Int64 = 0
+        defer { hashing.wait() }
+        var offset = start
         while offset < stamp.size {
             if isCancelled() { throw .cancelled }
-            let wanted = Int(min(Int64(Self.blockBytes), stamp.size - offset))
-            let block = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
-            guard try fill(block, from: file, at: offset) else {
+            let wanted = Int(min(Self.blockBytes, stamp.size - offset))
+            let block = hashing.pool.take()
+            guard try fill(block.part(wanted), from: file, at: offset) else {
                 // It ends before its size: it was cut, or the medium does not give what its directory promises.
                 try requireUnchanged(file, stamp)
                 throw .unreadable(file.failure("read", code: EIO))
             }
-            whole.update(UnsafeRawBufferPointer(block))
-            part.update(UnsafeRawBufferPointer(block))
-            try keep(UnsafeRawBufferPointer(block), offset)
+            hashing.add(block, wanted, at: offset)
+            try keep(UnsafeRawBufferPointer(block.part(wanted)), offset)
             file.adviseDone(ByteSpan(offset: offset, length: Int64(wanted)))
             offset += Int64(wanted)
-            // Part sizes are whole MiB, so that a part ends where a block does.
-            if offset.isMultiple(of: layout.partSize) || offset == stamp.size { parts.append(part.finishAndReset()) }
             progress(offset)
         }
         try requireUnchanged(file, stamp)
-        return StoredContent(layout: layout, digest: whole.finalize(), partDigests: parts)
     }
 
     /// The bytes at both ends, hashed.
@@ -104,7 +85,43 @@ package struct ContentReader: Sendable {
         return Sentinel(digest: .sha256(of: ends))
     }
 
-    private func fill(
+    /// SHA-256 of `span` of `file`; that of what is there where the file ends before.
+    func digest(
+        of span: ByteSpan, in file: borrowing OwnedDescriptor, _ pool: BlockPool
+    ) throws(CollectFailure) -> ContentDigest {
+        let hasher = SHA256Hasher()
+        try forEachBlock(of: span, in: file, pool) { (block, count, _) in
+            hasher.update(UnsafeRawBufferPointer(block.part(count)))
+        }
+        return hasher.finalize()
+    }
+
+    /// `hashing` goes on with `span` of `file`, a part whose digest is known.
+    func addToWhole(
+        _ span: ByteSpan, of file: borrowing OwnedDescriptor, _ hashing: ContentHashing
+    ) throws(CollectFailure) {
+        try forEachBlock(of: span, in: file, hashing.pool) { (block, count, offset) in
+            hashing.addToWhole(block, count, at: offset)
+        }
+    }
+
+    private func forEachBlock(
+        of span: ByteSpan, in file: borrowing OwnedDescriptor, _ pool: BlockPool,
+        _ body: (ReadingBlock, Int, Int64) -> Void
+    ) throws(CollectFailure) {
+        var offset = span.offset
+        while offset < span.end {
+            if isCancelled() { throw .cancelled }
+            let wanted = Int(min(Self.blockBytes, span.end - offset))
+            let block = pool.take()
+            guard try fill(block.part(wanted), from: file, at: offset) else { return }
+            body(block, wanted, offset)
+            offset += Int64(wanted)
+        }
+    }
+
+    /// Whether `block` was filled; not where the file ends before.
+    func fill(
         _ block: UnsafeMutableRawBufferPointer, from file: borrowing OwnedDescriptor, at offset: Int64
     ) throws(CollectFailure) -> Bool {
         do throws(FileAccessError) {
@@ -114,7 +131,7 @@ package struct ContentReader: Sendable {
         }
     }
 
-    private func requireUnchanged(
+    func requireUnchanged(
         _ file: borrowing OwnedDescriptor, _ stamp: FileStamp
     ) throws(CollectFailure) {
         let now: FileStamp

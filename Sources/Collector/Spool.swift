@@ -5,17 +5,20 @@ import Glibc
 /// The station's own copies of recordings, one file for each, named by its id.
 ///
 /// A copy is written as `<id>.partial` and made durable; then the catalogue says `collected`; then the copy takes its
-/// final name. After a crash a partial copy that the catalogue knows is complete, and one that it does not know was
-/// never said to be collected and is read again from its source. A file under a final name is never removed here
-/// because a catalogue does not know it: that catalogue may be the one that is wrong.
+/// final name. While it is written a journal, `journals/<id>`, says what is copied and how far it is. After a crash a
+/// partial copy that the catalogue knows is complete; one that it does not know was never said to be collected, and is
+/// gone on with when its source is there again. A file under a final name is never removed here because a catalogue
+/// does not know it: that catalogue may be the one that is wrong.
 package struct Spool: Sendable {
-    private let directory: DurableDirectory
+    let directory: DurableDirectory
+    let journals: DurableDirectory
     /// Bytes that stay free: the station's database lies on the same disk and must be able to go on.
-    private let floorBytes: Int64
+    let floorBytes: Int64
 
     /// - Parameter floorBytes: 256 MiB unless a test says otherwise.
     package init(path: RawPath, floorBytes: Int64 = 256 << 20) {
         directory = DurableDirectory(path: path)
+        journals = DurableDirectory(path: path.appending("journals"))
         self.floorBytes = floorBytes
     }
 
@@ -24,86 +27,36 @@ package struct Spool: Sendable {
     private static let partial = ".partial"
 
     private func finalName(_ id: RecordingID) -> RawPath { RawPath(id.text) }
-    private func partialName(_ id: RecordingID) -> RawPath { RawPath(id.text + Self.partial) }
+    func partialName(_ id: RecordingID) -> RawPath { RawPath(id.text + Self.partial) }
+    func journalName(_ id: RecordingID) -> RawPath { RawPath(id.text) }
 
-    /// Makes the directory and ends what a crash interrupted.
+    /// Makes the directory and ends what a crash interrupted. A partial copy that the catalogue does not know stays if
+    /// its journal can be read: the card it comes from may never be seen again.
     package func prepare(
         below stateDirectory: RawPath, isCatalogued: (RecordingID) throws -> Bool
     ) throws {
-        try directory.create(below: stateDirectory)
-        let opened = try OwnedDescriptor.open(absolute: directory.path, flags: O_RDONLY | O_DIRECTORY)
-        for name in try opened.names() {
+        try journals.create(below: stateDirectory)
+        for name in try Self.names(directory) {
             guard let text = name.text, text.hasSuffix(Self.partial),
                 let id = RecordingID(String(text.dropLast(Self.partial.utf8.count)))
             else { continue }
-            if try isCatalogued(id) { try seal(id) } else { try directory.remove(name) }
+            if try isCatalogued(id) { try seal(id) } else if journal(id) == nil { try discard(id) }
         }
+        for id in try journaled() where partialBytes(id) == nil { try journals.forget(journalName(id)) }
+    }
+
+    static func names(_ directory: DurableDirectory) throws(FileAccessError) -> [RawPath] {
+        try OwnedDescriptor.open(absolute: directory.path, flags: O_RDONLY | O_DIRECTORY).names()
+    }
+
+    /// Bytes that can still be put here, the floor among them.
+    package func freeBytes() throws(FileAccessError) -> Int64 {
+        try directory.freeBytes()
     }
 
     /// Whether so many bytes, the floor among them (`CollectFailure.spoolFull`), are free.
     package func hasFree(bytes: Int64) throws(FileAccessError) -> Bool {
-        try directory.freeBytes() >= bytes
-    }
-
-    /// Copies `file` in as a partial copy of `id`, reading it once with `reader`; durable when it returns.
-    ///
-    /// - Throws: `CollectFailure`; nothing is then left in the spool.
-    package func copy(
-        _ file: borrowing OwnedDescriptor, stamp: FileStamp, as id: RecordingID, with reader: ContentReader
-    ) throws(CollectFailure) -> StoredContent {
-        // A damaged card can claim a size that has no sum.
-        let sum = stamp.size.addingReportingOverflow(floorBytes)
-        let needed = sum.overflow ? .max : sum.partialValue
-        do throws(CollectFailure) {
-            // A damaged card can claim more than any disk has: that is not waited for, and holds up no other file.
-            guard try spooling(needed, { () throws(FileAccessError) in try directory.totalBytes() >= stamp.size })
-            else {
-                throw CollectFailure.spoolFailed(
-                    FileAccessError(call: "copy", path: file.path, code: EFBIG))
-            }
-            guard try spooling(needed, { () throws(FileAccessError) in try hasFree(bytes: needed) }) else {
-                throw CollectFailure.spoolFull(bytes: needed)
-            }
-            let copy = try openPartial(id, needed)
-            let content = try reader.read(file, stamp: stamp) { (block, offset) throws(CollectFailure) in
-                try spooling(needed) { () throws(FileAccessError) in try copy.write(block, at: offset) }
-            }
-            try synchronize(copy, needed)
-            return content
-        } catch {
-            try? directory.remove(partialName(id))
-            throw error
-        }
-    }
-
-    private func openPartial(_ id: RecordingID, _ needed: Int64) throws(CollectFailure) -> OwnedDescriptor {
-        do throws(FileAccessError) {
-            // What an earlier copy left that could not be removed is no part of this one.
-            return try OwnedDescriptor.open(
-                absolute: directory.path.appending(partialName(id)), flags: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW,
-                mode: 0o600)
-        } catch {
-            throw failure(error, needed)
-        }
-    }
-
-    private func synchronize(_ copy: borrowing OwnedDescriptor, _ needed: Int64) throws(CollectFailure) {
-        do throws(FileAccessError) {
-            try copy.synchronize()
-            try directory.synchronize()
-        } catch {
-            throw failure(error, needed)
-        }
-    }
-
-    private func spooling<Result>(
-        _ needed: Int64, _ body: () throws(FileAccessError) -> Result
-    ) throws(CollectFailure) -> Result {
-        do throws(FileAccessError) { return try body() } catch { throw failure(error, needed) }
-    }
-
-    private func failure(_ error: FileAccessError, _ needed: Int64) -> CollectFailure {
-        error.meaning == .full ? .spoolFull(bytes: needed) : .spoolFailed(error)
+        try freeBytes() >= bytes
     }
 
     /// The catalogue says `collected`: the copy takes its final name.
@@ -115,6 +68,7 @@ package struct Spool: Sendable {
             guard error.code == EEXIST, try size(partialName(id)) == size(finalName(id)) else { throw error }
             try directory.remove(partialName(id))
         }
+        try journals.forget(journalName(id))
     }
 
     /// The partial copy of `id` becomes that of `other`, which has the same content and no copy here yet.
@@ -127,6 +81,7 @@ package struct Spool: Sendable {
             guard error.code == EEXIST, try size(partialName(id)) == size(partialName(other)) else { throw error }
             try directory.remove(partialName(id))
         }
+        try journals.forget(journalName(id))
     }
 
     /// Whether a copy of `id` with so many bytes is there.
@@ -147,6 +102,22 @@ package struct Spool: Sendable {
     /// Removes a partial copy whose content turned out to be there already.
     package func discard(_ id: RecordingID) throws(FileAccessError) {
         try directory.remove(partialName(id))
+        try journals.forget(journalName(id))
+    }
+
+    /// Removes the copy of `id`, which lies at the targets by now, to make room; gone for good when this returns.
+    ///
+    /// - Returns: the bytes it had; 0 where there was none.
+    package func remove(_ id: RecordingID) throws(FileAccessError) -> Int64 {
+        let bytes: Int64
+        do throws(FileAccessError) {
+            bytes = try size(finalName(id))
+        } catch {
+            guard error.meaning == .missing else { throw error }
+            return 0
+        }
+        try directory.remove(finalName(id))
+        return bytes
     }
 
     /// Opens the copy of `id` for reading.
@@ -159,6 +130,9 @@ package struct Spool: Sendable {
             return try open(partialName(id))
         }
     }
+
+    /// Bytes of the partial copy of `id`, or nothing where there is none.
+    func partialBytes(_ id: RecordingID) -> Int64? { try? size(partialName(id)) }
 
     private func size(_ name: RawPath) throws(FileAccessError) -> Int64 {
         let file = try open(name)

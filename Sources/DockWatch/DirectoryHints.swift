@@ -1,6 +1,7 @@
 package import EvidenceModel
 package import FileAccess
 import Glibc
+import Synchronization
 
 /// Tells when it is worth looking into a tree again, by inotify(7).
 ///
@@ -40,10 +41,15 @@ package final class DirectoryHints: Sendable {
         self.thread = thread
     }
 
-    /// Watches `directory`, an absolute path; what is watched already stays so. A failure is left to the next scan.
-    package func watch(_ directory: RawPath) {
-        _ = directory.withCString { inotify_add_watch(queue.number, $0, Self.events) }
+    /// Watches the folder at the absolute path `directory`, which `taken` calls `folder`; what is watched already stays
+    /// so. A failure is left to the next full scan.
+    package func watch(_ directory: RawPath, as folder: RawPath) {
+        let watch = directory.withCString { inotify_add_watch(queue.number, $0, Self.events) }
+        if watch >= 0 { queue.name(watch, folder) }
     }
+
+    /// The folders that something was heard of since this was asked last.
+    package func take() -> FolderHints { queue.take() }
 
     /// Returns when the thread has ended: no hint comes after it; again does nothing.
     package func stop() {
@@ -53,7 +59,14 @@ package final class DirectoryHints: Sendable {
 
 /// The inotify descriptor; a class, because two closures cannot share what cannot be copied.
 private final class EventQueue: Sendable {
+    private struct State {
+        /// By watch descriptor.
+        var folders: [Int32: RawPath] = [:]
+        var hints = FolderHints()
+    }
+
     private let descriptor: OwnedDescriptor
+    private let state = Mutex(State())
 
     init(_ descriptor: consuming OwnedDescriptor) {
         self.descriptor = descriptor
@@ -61,10 +74,40 @@ private final class EventQueue: Sendable {
 
     var number: Int32 { descriptor.number }
 
-    /// Takes every waiting event, unread: which file it was, the scan finds out.
+    func name(_ watch: Int32, _ folder: RawPath) {
+        state.withLock { $0.folders[watch] = folder }
+    }
+
+    func take() -> FolderHints {
+        state.withLock { state in
+            defer { state.hints = FolderHints() }
+            return state.hints
+        }
+    }
+
+    /// Takes every waiting event and notes its folder: which file it was, the scan finds out.
     func drain() {
         withUnsafeTemporaryAllocation(byteCount: 16 << 10, alignment: 8) { buffer in
-            while read(descriptor.number, buffer.baseAddress, buffer.count) > 0 {}
+            while true {
+                let count = read(descriptor.number, buffer.baseAddress, buffer.count)
+                guard count > 0 else { return }
+                state.withLock { Self.note(UnsafeRawBufferPointer(rebasing: buffer[..<count]), in: &$0) }
+            }
+        }
+    }
+
+    /// `struct inotify_event`, inotify(7): watch, mask, cookie and the length of the name that follows, 4 bytes each.
+    private static func note(_ events: UnsafeRawBufferPointer, in state: inout State) {
+        let head = 16
+        var offset = 0
+        while offset + head <= events.count {
+            let watch = events.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+            let mask = events.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+            offset += head + Int(events.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+            if mask & UInt32(IN_Q_OVERFLOW) != 0 { state.hints.isAnything = true }
+            if let folder = state.folders[watch] { state.hints.folders.insert(folder) }
+            // The watch has gone with its folder or its file system; its number may be given again.
+            if mask & UInt32(IN_IGNORED) != 0 { state.folders[watch] = nil }
         }
     }
 }

@@ -67,7 +67,7 @@ package struct MountMachine: Sendable {
 
     /// The mount table was read. Endings come before beginnings.
     ///
-    /// - Parameter identities: what udev knew at that moment; it names new dockings and leaves known ones as they are.
+    /// - Parameter identities: what udev and the kernel knew at that moment; it names new dockings and leaves known ones as they are.
     package mutating func tableRead(
         _ entries: [MountEntry], identities: VolumeIdentities = VolumeIdentities()
     ) -> [MountEvent] {
@@ -119,6 +119,7 @@ package struct MountMachine: Sendable {
             source: source.name, kind: .mount, path: entry.mountPoint,
             fileSystem: identity?.uuid ?? entry.source.display, label: identity?.label,
             device: typesWithSubvolumes.contains(entry.fileSystemType) ? nil : entry.device,
-            isReadOnly: entry.isReadOnly)
+            isReadOnly: entry.isReadOnly, fileSystemType: entry.fileSystemType, blockDevice: identity?.blockDevice,
+            usb: identity?.usb)
     }
 }

@@ -99,6 +99,10 @@ package enum DeviceNumber {
     package static func major(_ device: UInt64) -> UInt32 {
         UInt32(truncatingIfNeeded: (device >> 32) & 0xffff_f000 | (device >> 8) & 0xfff)
     }
+
+    package static func minor(_ device: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: (device >> 12) & 0xffff_ff00 | device & 0xff)
+    }
 }
 
 extension Int {

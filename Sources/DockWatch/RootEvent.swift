@@ -45,27 +45,28 @@ struct ScanPace: Sendable {
     /// Between two tries on a tree that cannot be read; the first is after one second, each pause twice the one before.
     static let longestRetryPause = Duration.seconds(60)
 
-    let rescanInterval: Duration
+    /// The longest time between two scans where inotify(7) hears of every change, and where it does not.
+    static let rescanInterval = Duration.seconds(30)
+    static let deafRescanInterval = Duration.seconds(10)
+
     /// No scan before it, not even for a hint.
     private(set) var earliest = Duration.zero
     /// The next scan without any hint.
     private(set) var due = Duration.zero
     private var retryPause: Duration?
 
-    init(rescanInterval: Duration) {
-        self.rescanInterval = rescanInterval
-    }
-
     /// Whether the last try failed.
     var isUnreachable: Bool { retryPause != nil }
 
     /// A scan ended.
     ///
-    /// - Parameter lookAgain: how long until something may have settled.
-    mutating func scanned(at now: Duration, lookAgain: Duration?) {
+    /// - Parameters:
+    ///   - interval: the longest time until the next one.
+    ///   - lookAgain: how long until something may have settled.
+    mutating func scanned(at now: Duration, interval: Duration, lookAgain: Duration?) {
         retryPause = nil
         earliest = now + Self.shortestPause
-        due = max(earliest, now + min(rescanInterval, lookAgain ?? rescanInterval))
+        due = max(earliest, now + min(interval, lookAgain ?? interval))
     }
 
     /// The tree could not be read. Hints do not shorten the pause.

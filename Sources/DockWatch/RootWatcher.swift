@@ -5,7 +5,7 @@ import Glibc
 /// Watches one tree: scans it, asks about writers, and tells what settled, until it is cancelled.
 ///
 /// It looks when a folder hints at a change, when a file may have settled, and every `rescanInterval` in any case,
-/// whichever comes first (`ScanPace`). Between two looks nothing of the tree is open. What blocks runs on `lane`; a
+/// whichever comes first (`ScanPace`). Most looks list only what changed (`FolderMemory`). Between two looks nothing of the tree is open. What blocks runs on `lane`; a
 /// device that hangs in the kernel holds up that lane, and the end of `run`, until the kernel gives up on it.
 package struct RootWatcher: Sendable {
     /// How many files are asked about at a time: between two such groups the lane takes others, and what settled is told.
@@ -14,13 +14,13 @@ package struct RootWatcher: Sendable {
     package let root: WatchedRoot
     /// How long a file must not change to count as settled.
     package let settle: Duration
-    /// The longest time between two looks.
-    package let rescanInterval: Duration
+    /// The longest time between two looks; none for 30 s, and 10 s where other machines may write unheard.
+    package let rescanInterval: Duration?
     private let lane: IOLane
     private let clock: any Clock<Duration>
 
     package init(
-        root: WatchedRoot, settle: Duration, rescanInterval: Duration = .seconds(30), lane: IOLane,
+        root: WatchedRoot, settle: Duration, rescanInterval: Duration? = nil, lane: IOLane,
         clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.root = root
@@ -37,15 +37,16 @@ package struct RootWatcher: Sendable {
         // Without inotify the scans alone must do.
         let hints = try? DirectoryHints { bell.ring() }
         defer { hints?.stop() }
-        var pace = ScanPace(rescanInterval: rescanInterval)
+        var pace = ScanPace()
         var pass = Pass(machine: SettleMachine(settle: settle))
         while !Task.isCancelled {
             bell.clear()
             do throws(FileAccessError) {
                 let lookAgain = try await look(&pass, hints, time, handle)
-                pace.scanned(at: time.now(), lookAgain: lookAgain)
+                pace.scanned(at: time.now(), interval: rescanInterval ?? pass.rescanInterval, lookAgain: lookAgain)
             } catch {
                 if Task.isCancelled { return }
+                pass.memory.failed()
                 let isNews = !pace.isUnreachable
                 pace.failed(at: time.now())
                 if isNews { await handle(.unreachable(error)) }
@@ -58,17 +59,16 @@ package struct RootWatcher: Sendable {
     /// What one look leaves for the next.
     private struct Pass {
         var machine: SettleMachine
+        var memory = FolderMemory()
         var skipped = SkippedNews()
+        var rescanInterval = ScanPace.rescanInterval
     }
 
     /// One look at the tree; how long until something may have settled.
     private func look(
         _ pass: inout Pass, _ hints: DirectoryHints?, _ time: Timeline, _ handle: (RootEvent) async -> Void
     ) async throws(FileAccessError) -> Duration? {
-        let root = root
-        let scan = try await lane.run { () throws(FileAccessError) in
-            try TreeScanner.scan(root) { hints?.watch($0) }
-        }
+        let scan = try await scan(&pass, hints, time)
         let news = pass.skipped.scanned(scan.skipped)
         if !news.isEmpty { await handle(.skipped(news)) }
         var lookAgain: Duration?
@@ -80,11 +80,22 @@ package struct RootWatcher: Sendable {
             case .settled(let files): await handle(.settled(files))
             }
         }
-        let summary = ScanSummary(
-            files: scan.files.count, bytes: scan.bytes, stillChanging: pass.machine.stillChanging,
-            unreadable: scan.skipped.filter { $0.reason == .unreadable }.map(\.path), newest: scan.newest)
-        await handle(.scanned(summary))
+        await handle(.scanned(pass.machine.summary(of: scan)))
         return lookAgain
+    }
+
+    private func scan(
+        _ pass: inout Pass, _ hints: DirectoryHints?, _ time: Timeline
+    ) async throws(FileAccessError) -> TreeScan {
+        let (root, start) = (root, time.now())
+        let plan = pass.memory.plan(
+            unsettled: pass.machine.stillChanging, hints: hints?.take() ?? FolderHints(), at: start)
+        let scan = try await lane.run { () throws(FileAccessError) in
+            try TreeScanner.scan(root, plan: plan) { hints?.watch(root.path.appending($0), as: $0) }
+        }
+        pass.memory.scanned(scan, from: start, to: time.now())
+        pass.rescanInterval = scan.seesEveryWriter ? ScanPace.rescanInterval : ScanPace.deafRescanInterval
+        return scan
     }
 
     /// Asks about writers, group by group, and tells what settled.

@@ -12,34 +12,72 @@ package struct ObservedFile: Sendable, Hashable {
     }
 }
 
+/// A folder as a scan listed it.
+package struct ListedFolder: Sendable, Hashable {
+    /// Below the root; empty for the root itself.
+    package var path: RawPath
+    /// Asked for before its names were read.
+    package var stamp: FileStamp
+    /// Names of the folders in it that are looked into.
+    package var folders: [RawPath]
+    /// What is left out of it.
+    package var skipped: [SkippedEntry]
+    /// Equal for equal sets of names, in one run of the agent.
+    package var namesMark: Int
+    /// Every name in it could be asked for.
+    package var isWhole: Bool
+
+    package init(
+        path: RawPath, stamp: FileStamp, folders: [RawPath] = [], skipped: [SkippedEntry] = [], namesMark: Int = 0,
+        isWhole: Bool = true
+    ) {
+        self.path = path
+        self.stamp = stamp
+        self.folders = folders
+        self.skipped = skipped
+        self.namesMark = namesMark
+        self.isWhole = isWhole
+    }
+}
+
 /// What one walk through a watched tree found.
 package struct TreeScan: Sendable, Hashable {
+    /// Those in listed folders, and those that were asked for in the others.
     package var files: [ObservedFile]
     /// What is left where it is; a folder here stands for everything below it.
     package var skipped: [SkippedEntry]
+    package var listed: [ListedFolder]
+    /// Folders that were as the plan has them: what settled there did not come or go.
+    package var unlisted: Set<RawPath>
     /// The file system was mounted read-only at that moment.
     package var isReadOnly: Bool
+    /// Nobody can write to the root's file system but through this kernel.
+    package var seesEveryWriter: Bool
 
-    package init(files: [ObservedFile] = [], skipped: [SkippedEntry] = [], isReadOnly: Bool = false) {
+    package init(
+        files: [ObservedFile] = [], skipped: [SkippedEntry] = [], listed: [ListedFolder] = [],
+        unlisted: Set<RawPath> = [], isReadOnly: Bool = false, seesEveryWriter: Bool = true
+    ) {
         self.files = files
         self.skipped = skipped
+        self.listed = listed
+        self.unlisted = unlisted
         self.isReadOnly = isReadOnly
+        self.seesEveryWriter = seesEveryWriter
     }
+}
 
-    /// The file that was changed last, by the clock that wrote it; of several the first by path. Empty files are left
-    /// out: a driver may show a volume's label as one, with a time that nobody wrote.
-    package var newest: ObservedFile? {
-        files.filter { $0.stamp.size > 0 }.min {
-            ($1.stamp.modifiedNanoseconds, $0.path) < ($0.stamp.modifiedNanoseconds, $1.path)
-        }
-    }
+/// Which folders of a tree need not be listed again.
+package struct ScanPlan: Sendable {
+    /// By path: each needs no listing as long as it has this stamp.
+    package var folders: [RawPath: ListedFolder]
+    /// Files that have not settled, by the folder they are in: asked for where that is not listed.
+    package var unsettled: [RawPath: [RawPath]]
 
-    /// Sizes added up; a corrupt card can claim any.
-    package var bytes: Int64 {
-        files.reduce(0) { sum, file in
-            let (next, overflow) = sum.addingReportingOverflow(max(0, file.stamp.size))
-            return overflow ? .max : next
-        }
+    /// Everything is listed where nothing is given.
+    package init(folders: [RawPath: ListedFolder] = [:], unsettled: [RawPath: [RawPath]] = [:]) {
+        self.folders = folders
+        self.unsettled = unsettled
     }
 }
 

@@ -2,7 +2,8 @@ package import EvidenceModel
 package import FileAccess
 import Glibc
 
-/// Walks through a watched tree and asks for every name's kind, size and times; no file is opened.
+/// Walks through a watched tree and asks for every name's kind, size and times; no file is opened. A folder that is as the
+/// plan has it is not listed: only its files that have not settled are asked for.
 ///
 /// Each folder is opened once, name by name from the root (`DirectoryTree`), and its names are asked for in it; at most
 /// four descriptors are open at a time, none when the walk is over.
@@ -10,25 +11,31 @@ package enum TreeScanner {
     /// Scans the tree. Folders that cannot be read are left out as `unreadable`, the rest is still scanned; names that
     /// vanish in between are no finding.
     ///
-    /// - Parameter beforeListing: called with the absolute path of each folder before its names are read.
+    /// - Parameter beforeListing: called with the path, below the root, of each folder before its names are read.
     /// - Throws: `FileAccessError` where the root cannot be read or is no longer there; ECANCELED where the task was
     ///   cancelled.
     package static func scan(
-        _ root: WatchedRoot, limits: ScanLimits = ScanLimits(), beforeListing: (RawPath) -> Void = { _ in }
+        _ root: WatchedRoot, plan: ScanPlan = ScanPlan(), limits: ScanLimits = ScanLimits(),
+        beforeListing: (RawPath) -> Void = { _ in }
     ) throws(FileAccessError) -> TreeScan {
         let tree = try DirectoryTree(root)
         var walk = Walk(root: root, limits: limits)
-        walk.scan.isReadOnly = try isReadOnly(tree.directory(RawPath("")))
+        try walk.scan.noteFileSystem(tree.directory(RawPath("")))
         while let folder = walk.pending.popLast() {
             if Task.isCancelled { throw FileAccessError(call: "scan", path: root.path, code: ECANCELED) }
             guard folder.depth <= limits.depth, walk.namesLeft > 0 else {
                 walk.skip(folder.path, .unreadable)
                 continue
             }
-            beforeListing(root.path.appending(folder.path))
             do throws(FileAccessError) {
                 let directory = try tree.directory(folder.path)
-                try walk.list(directory, folder)
+                let stamp = try directory.status().stamp
+                if let known = plan.folders[folder.path], known.stamp.agrees(with: stamp) {
+                    walk.pass(directory, folder, known, plan.unsettled[folder.path] ?? [])
+                } else {
+                    beforeListing(folder.path)
+                    try walk.list(directory, folder, stamp)
+                }
             } catch {
                 if folder.depth == 0 { throw error }
                 walk.failed(folder.path, error)
@@ -38,13 +45,16 @@ package enum TreeScanner {
         if walk.metFailure { _ = try DirectoryTree(root).directory(RawPath("")).names() }
         return walk.scan
     }
+}
 
-    /// fstatvfs(3): the mount or the file system under it is read-only.
-    private static func isReadOnly(_ directory: borrowing OwnedDescriptor) throws(FileAccessError) -> Bool {
+extension TreeScan {
+    /// fstatvfs(3): the mount or the file system under it is read-only; and who may write to it.
+    fileprivate mutating func noteFileSystem(_ directory: borrowing OwnedDescriptor) throws(FileAccessError) {
         var status = statvfs()
         guard fstatvfs(directory.number, &status) == 0 else { throw directory.failure("fstatvfs") }
         let readOnly: UInt = 1  // ST_RDONLY
-        return UInt(status.f_flag) & readOnly != 0
+        isReadOnly = UInt(status.f_flag) & readOnly != 0
+        seesEveryWriter = directory.kernelSeesEveryWriter
     }
 }
 
@@ -72,15 +82,43 @@ private struct Walk {
         scan.skipped.append(SkippedEntry(path: path, reason: reason))
     }
 
-    mutating func list(_ directory: borrowing OwnedDescriptor, _ folder: Folder) throws(FileAccessError) {
+    /// - Parameter stamp: of the folder, before this.
+    mutating func list(
+        _ directory: borrowing OwnedDescriptor, _ folder: Folder, _ stamp: FileStamp
+    ) throws(FileAccessError) {
+        var listed = ListedFolder(path: folder.path, stamp: stamp)
+        let (firstSkipped, firstFolder) = (scan.skipped.count, pending.count)
+        let hadFailure = metFailure
+        metFailure = false
+        defer { metFailure = metFailure || hadFailure }
         for name in try directory.names() {
-            namesLeft -= 1
-            let path = folder.path.appending(name)
-            do throws(FileAccessError) {
-                found(path, name, try directory.status(of: name), folder)
-            } catch {
-                failed(path, error)
-            }
+            listed.namesMark &+= name.hashValue
+            ask(directory, folder, name)
+        }
+        listed.skipped = Array(scan.skipped[firstSkipped...])
+        listed.folders = pending[firstFolder...].map(\.path.lastComponent)
+        listed.isWhole = !metFailure
+        scan.listed.append(listed)
+    }
+
+    /// Goes past a folder that is as it was.
+    mutating func pass(
+        _ directory: borrowing OwnedDescriptor, _ folder: Folder, _ known: ListedFolder, _ unsettled: [RawPath]
+    ) {
+        scan.unlisted.insert(folder.path)
+        scan.skipped += known.skipped
+        for path in unsettled { ask(directory, folder, path.lastComponent) }
+        namesLeft -= known.folders.count
+        pending += known.folders.map { Folder(path: folder.path.appending($0), depth: folder.depth + 1) }
+    }
+
+    private mutating func ask(_ directory: borrowing OwnedDescriptor, _ folder: Folder, _ name: RawPath) {
+        namesLeft -= 1
+        let path = folder.path.appending(name)
+        do throws(FileAccessError) {
+            found(path, name, try directory.status(of: name), folder)
+        } catch {
+            failed(path, error)
         }
     }
 

@@ -1,18 +1,25 @@
 package import EvidenceModel
 import Glibc
 
-/// What a file system calls itself: it stays the same over re-mounts, in whatever slot the card is.
+/// What a file system calls itself, which stays the same over re-mounts, in whatever slot the card is; and what it lies on.
 package struct VolumeIdentity: Sendable, Hashable {
     package var uuid: String?
     package var label: String?
+    /// The node below /dev.
+    package var blockDevice: RawPath?
+    package var usb: USBIdentity?
 
-    package init(uuid: String? = nil, label: String? = nil) {
+    package init(
+        uuid: String? = nil, label: String? = nil, blockDevice: RawPath? = nil, usb: USBIdentity? = nil
+    ) {
         self.uuid = uuid
         self.label = label
+        self.blockDevice = blockDevice
+        self.usb = usb
     }
 }
 
-/// The identities that udev(7) published at one moment.
+/// The identities that udev(7) and the kernel published at one moment.
 package struct VolumeIdentities: Sendable, Hashable {
     /// By the device number of the block device's node.
     private var byDevice: [UInt64: VolumeIdentity] = [:]
@@ -41,6 +48,22 @@ package struct VolumeIdentities: Sendable, Hashable {
         }
         for (device, node, name) in links(in: directory.appending("by-label")) {
             identities.note(VolumeIdentity(label: name), device: device, node: node)
+        }
+        return identities
+    }
+
+    /// What is known of the mounted `entries`: udev's links, and the kernel's tree of devices.
+    ///
+    /// Asks links, nodes and sysfs alone: no device and no mounted file system is touched, so that one which hangs holds
+    /// nothing up.
+    package static func read(
+        about entries: [MountEntry], links: RawPath = RawPath("/dev/disk"), devices: DeviceTree = DeviceTree()
+    ) -> VolumeIdentities {
+        var identities = read(from: links)
+        for entry in entries {
+            guard let number = entry.blockDeviceNumber else { continue }
+            let found = VolumeIdentity(blockDevice: entry.source, usb: devices.usb(ofBlockDevice: number))
+            identities.note(found, device: number, node: entry.source)
         }
         return identities
     }
@@ -98,5 +121,22 @@ extension VolumeIdentity {
     fileprivate mutating func fill(from other: VolumeIdentity) {
         uuid = uuid ?? other.uuid
         label = label ?? other.label
+        blockDevice = blockDevice ?? other.blockDevice
+        usb = usb ?? other.usb
+    }
+}
+
+extension MountEntry {
+    /// The number of the block device that was mounted, stat(2) of its node.
+    ///
+    /// Not for a FUSE file system that is no `fuseblk`: what such a one calls its source is whatever its process says,
+    /// and anybody may mount one.
+    fileprivate var blockDeviceNumber: UInt64? {
+        guard source.isAtOrBelow(RawPath("/dev")), fileSystemType != "fuse", !fileSystemType.hasPrefix("fuse.") else {
+            return nil
+        }
+        var status = stat()
+        guard source.withCString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFBLK else { return nil }
+        return UInt64(status.st_rdev)
     }
 }

@@ -5,8 +5,8 @@ import Glibc
 /// What came of asking whether somebody has a file open for writing.
 package struct WriterAnswer: Sendable, Hashable {
     package enum Outcome: Sendable, Hashable {
-        /// The kernel's word, and the file's stamp at that moment.
-        case asked(WriterPresence, FileStamp)
+        /// The kernel's word, and the file's stamp at that moment. Where the kernel cannot tell, also how the file ends.
+        case asked(WriterPresence, FileStamp, FileTail = .written)
         /// The file is no longer there, or no longer a regular file.
         case vanished
         /// The file could not be opened for asking: only time can tell.
@@ -22,7 +22,7 @@ package struct WriterAnswer: Sendable, Hashable {
     }
 }
 
-/// Asks the kernel about writers.
+/// Asks the kernel about writers, and where it cannot tell, the file itself.
 package enum WriterCheck {
     /// Asks about each of `paths` below the root. Nothing is left open.
     ///
@@ -44,7 +44,9 @@ package enum WriterCheck {
     ) throws(FileAccessError) -> WriterAnswer.Outcome {
         do throws(FileAccessError) {
             let file = try tree.file(path)
-            return .asked(WriterPresence.of(file), try file.status().stamp)
+            let presence = WriterPresence.of(file)
+            let tail = presence == .unknown ? try FileTail.read(file) : .written
+            return .asked(presence, try file.status().stamp, tail)
         } catch {
             switch error.meaning {
             case .gone: throw error

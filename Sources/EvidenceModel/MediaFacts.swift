@@ -153,3 +153,18 @@ package struct MediaFacts: Sendable, Hashable, Codable {
         case damagedSpans = "damaged_bytes"
     }
 }
+
+extension MediaFacts {
+    /// What is true of a file of which `spans` could not be read from its device, so that zeros stand there: whatever
+    /// the look at it says, it is damaged.
+    package func unreadable(_ spans: [ByteSpan]) -> MediaFacts {
+        guard !spans.isEmpty else { return self }
+        var facts = self
+        facts.health = .damaged
+        let bytes = spans.reduce(0) { $0 + $1.length }
+        facts.healthDetails.insert(
+            "\(bytes) bytes in \(spans.count) places could not be read from the device; zeros stand there.", at: 0)
+        facts.damagedSpans = ByteSpan.joined(facts.damagedSpans + spans, most: ProbeProtocol.spans)
+        return facts
+    }
+}

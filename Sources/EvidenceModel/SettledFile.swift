@@ -31,6 +31,28 @@ package struct FileStamp: Sendable, Hashable {
     }
 }
 
+/// What a file shows without its inode and device number, which change from docking to docking: size and times.
+package struct FileTimes: Sendable, Hashable {
+    /// Bytes.
+    package var size: Int64
+    /// `st_mtim`, nanoseconds since 1970.
+    package var modifiedNanoseconds: Int64
+    /// `st_ctim`, nanoseconds since 1970.
+    package var changedNanoseconds: Int64
+
+    package init(size: Int64, modifiedNanoseconds: Int64, changedNanoseconds: Int64) {
+        self.size = size
+        self.modifiedNanoseconds = modifiedNanoseconds
+        self.changedNanoseconds = changedNanoseconds
+    }
+
+    package init(_ stamp: FileStamp) {
+        self.init(
+            size: stamp.size, modifiedNanoseconds: stamp.modifiedNanoseconds,
+            changedNanoseconds: stamp.changedNanoseconds)
+    }
+}
+
 /// A tree that is watched: a mounted device below a source, or a source's directory itself.
 package struct WatchedRoot: Sendable, Hashable {
     package enum Kind: Sendable, Hashable {
@@ -53,10 +75,16 @@ package struct WatchedRoot: Sendable, Hashable {
     package var device: UInt64?
     /// Mounted read-only: nobody on this machine can be writing to it.
     package var isReadOnly: Bool
+    /// As the mount table has it, `vfat`; empty for a directory, which may span several.
+    package var fileSystemType: String
+    /// The node below /dev that the file system lies on, where it lies on one.
+    package var blockDevice: RawPath?
+    /// The USB device that the block device belongs to: a camera, or the reader that a card is in.
+    package var usb: USBIdentity?
 
     package init(
         source: String, kind: Kind, path: RawPath, fileSystem: String, label: String? = nil, device: UInt64? = nil,
-        isReadOnly: Bool = false
+        isReadOnly: Bool = false, fileSystemType: String = "", blockDevice: RawPath? = nil, usb: USBIdentity? = nil
     ) {
         self.source = source
         self.kind = kind
@@ -65,6 +93,9 @@ package struct WatchedRoot: Sendable, Hashable {
         self.label = label
         self.device = device
         self.isReadOnly = isReadOnly
+        self.fileSystemType = fileSystemType
+        self.blockDevice = blockDevice
+        self.usb = usb
     }
 }
 
@@ -74,10 +105,14 @@ package struct SettledFile: Sendable, Hashable {
     package var path: RawPath
     /// The stamp it settled with; a different one later means another content.
     package var stamp: FileStamp
+    /// It ends in zero bytes, on a file system where other machines may be writing: its writer may have made it at full
+    /// size and never filled it. That it stood still was watched for longer.
+    package var looksPreallocated: Bool
 
-    package init(path: RawPath, stamp: FileStamp) {
+    package init(path: RawPath, stamp: FileStamp, looksPreallocated: Bool = false) {
         self.path = path
         self.stamp = stamp
+        self.looksPreallocated = looksPreallocated
     }
 }
 

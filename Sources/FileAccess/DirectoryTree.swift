@@ -75,6 +75,14 @@ extension OwnedDescriptor {
         return FileStatus(status)
     }
 
+    /// fstatvfs(3): the mount, or the file system under it, is read-only.
+    package borrowing func isOnReadOnlyMount() throws(FileAccessError) -> Bool {
+        var status = statvfs()
+        guard fstatvfs(number, &status) == 0 else { throw failure("fstatvfs") }
+        let readOnly: UInt = 1  // ST_RDONLY
+        return UInt(status.f_flag) & readOnly != 0
+    }
+
     /// The names in this directory, without "." and "..", in the order of readdir(3).
     package borrowing func names() throws(FileAccessError) -> [RawPath] {
         let copy = Glibc.openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -54,11 +54,16 @@ package struct DurableDirectory: Sendable {
 
     /// unlink(2), then fsync of the directory; a file that is not there is fine.
     package func remove(_ name: RawPath) throws(FileAccessError) {
+        try forget(name)
+        try synchronize()
+    }
+
+    /// unlink(2) alone: after a power cut the file may be there again. One that is not there is fine.
+    package func forget(_ name: RawPath) throws(FileAccessError) {
         let file = path.appending(name)
         guard file.withCString({ unlink($0) }) == 0 || errno == ENOENT else {
             throw FileAccessError(call: "unlink", path: file, code: errno)
         }
-        try synchronize()
     }
 
     /// fsync(2) of the directory: names made, changed or removed in it are on the medium.

@@ -1,3 +1,4 @@
+import CLinux
 package import EvidenceModel
 import Glibc
 
@@ -101,6 +102,17 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     /// posix_fadvise(2), a hint: these bytes will not be wanted again, so that they do not push others out of memory.
     package borrowing func adviseDone(_ span: ByteSpan) {
         _ = posix_fadvise(number, off_t(span.offset), off_t(span.length), Int32(POSIX_FADV_DONTNEED))
+    }
+
+    /// sync_file_range(2) with SYNC_FILE_RANGE_WRITE, a hint: these bytes begin to go to the medium. Promises nothing; a
+    /// later `synchronize` has less to wait for.
+    package borrowing func beginWriteBack(_ span: ByteSpan) {
+        clinux_begin_write_back(number, span.offset, span.length)
+    }
+
+    /// ftruncate(2).
+    package borrowing func truncate(to bytes: Int64) throws(FileAccessError) {
+        guard ftruncate(number, off_t(bytes)) == 0 else { throw failure("ftruncate") }
     }
 
     /// What `call` on this descriptor failed with; errno as the call left it, unless a code is given.

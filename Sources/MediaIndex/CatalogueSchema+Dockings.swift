@@ -57,6 +57,7 @@ extension CatalogueSchema {
           removed_at_ms INTEGER, -- it is gone, and the ledger says so
           PRIMARY KEY(docking, path)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX removal_open ON removal(docking) WHERE removed_at_ms IS NULL;
         """
 
     /// What is known of the last docking at each root is the history's beginning.
@@ -82,6 +83,7 @@ extension CatalogueSchema {
         UPDATE recording SET named_officer = officer, officer_by = 'name' WHERE officer IS NOT NULL;
         CREATE INDEX recording_evictable ON recording(collected_at_ms)
           WHERE state = 'verified' AND place = 'spool' AND evicted_at_ms IS NULL;
+        CREATE INDEX recording_evicted ON recording(evicted_at_ms) WHERE evicted_at_ms IS NOT NULL;
         -- Of a file that was read in part, the next docking reads all of it again.
         ALTER TABLE sighting ADD COLUMN whole INTEGER NOT NULL DEFAULT 1 CHECK(whole IN (0, 1));
         """

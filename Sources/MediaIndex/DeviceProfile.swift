@@ -52,14 +52,21 @@ package struct DeviceProfile: Sendable {
     package var volumeLabel: NamedPattern?
     /// Only devices that have this file, by its path below the root.
     package var markerFile: String?
+    /// Only devices that are, or are in, such a USB device.
+    package var usb: USBCondition?
+    /// Run when such a device is plugged in: when it appears on USB where `usb` is given, else when it is docked.
+    package var attachHook: AttachHook?
     /// Tried in order; the first one that gives a field is where the field comes from.
     package var patterns: [Pattern]
     package var clocks = DeviceClocks()
+
+    var isForSomeDevices: Bool { volumeLabel != nil || markerFile != nil || usb != nil }
 
     /// Whether the profile is for a device that shows these signs, whatever its files are called.
     func admits(volumeLabel label: String?, signs: DeviceSigns) -> Bool {
         if let volumeLabel, !(label.map(volumeLabel.matches) ?? false) { return false }
         if let markerFile, signs.file(markerFile) == nil { return false }
+        if let usb, !usb.admits(signs.usb) { return false }
         return true
     }
 

@@ -6,9 +6,11 @@ extension DeviceProfiles {
     /// twice are errors with their line.
     package init(file: YAMLFile) throws(YAMLError) {
         var names: Set<String> = []
+        var bays = BayNames()
         profiles = try file.read { (top) throws(YAMLError) in
             // Read by `DeviceRegister`.
             _ = top.optional("devices")
+            bays = try BayNames(top.optional("bays"))
             let list = try top.required("profiles")
             let profiles = try list.list { (element) throws(YAMLError) in
                 let profile = try element.mapping { (profile) throws(YAMLError) in try Self.profile(&profile) }
@@ -23,6 +25,7 @@ extension DeviceProfiles {
             }
             return profiles
         }
+        self.bays = bays
     }
 
     private static func profile(_ profile: inout YAMLMapping) throws(YAMLError) -> DeviceProfile {
@@ -37,9 +40,13 @@ extension DeviceProfiles {
             }
             return pattern
         }
-        let clocks = try DeviceClocks(&profile, isForSomeDevices: volumeLabel != nil || markerFile != nil)
-        return DeviceProfile(
-            name: name, volumeLabel: volumeLabel, markerFile: markerFile, patterns: patterns, clocks: clocks)
+        var read = DeviceProfile(name: name, volumeLabel: volumeLabel, markerFile: markerFile, patterns: patterns)
+        read.usb = try profile.optional("usb").map(USBCondition.init)
+        read.attachHook = try profile.optional("on_attach").map { (value) throws(YAMLError) in
+            try AttachHook(value, isBeforeMount: read.usb != nil)
+        }
+        read.clocks = try DeviceClocks(&profile, isForSomeDevices: read.isForSomeDevices)
+        return read
     }
 
     private enum SubjectName: String, CaseIterable {
@@ -155,7 +162,8 @@ extension DeviceClocks {
             }
             // Else the newest file of any card, copied there by anybody, would set a clock right.
             guard isForSomeDevices else {
-                throw seconds.error("is for profiles with volume_label or marker_file, which say whose cards it is for")
+                throw seconds.error(
+                    "is for profiles with volume_label, marker_file or usb, which say whose cards it is for")
             }
             return .newestFile(seconds: try seconds.number(in: 1...3600))
         }

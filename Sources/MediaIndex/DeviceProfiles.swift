@@ -4,6 +4,7 @@ package import EvidenceModel
 /// (`devices.yaml`).
 package struct DeviceProfiles: Sendable {
     package var profiles: [DeviceProfile]
+    package var bays = BayNames()
 
     package init(profiles: [DeviceProfile] = []) {
         self.profiles = profiles

@@ -1,7 +1,8 @@
 package import EvidenceModel
 import Foundation
 
-/// Small files on a docked device that say whose it is or what time it has, read once when it was docked.
+/// What is on a docked device beside recordings, and below it: small files that say whose it is or what time it has, and
+/// the USB device; read once when it was docked.
 package struct DeviceSigns: Sendable, Hashable {
     /// Bytes that are read of one file.
     package static let fileBytes: Int64 = 4096
@@ -31,6 +32,8 @@ package struct DeviceSigns: Sendable, Hashable {
         }
     }
 
+    /// The USB device that it is, or is in.
+    package var usb: USBIdentity?
     private var found: [String: File] = [:]
 
     package var written: Written { Written(found) }

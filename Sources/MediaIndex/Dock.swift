@@ -28,8 +28,8 @@ package struct Dock: Sendable, Hashable {
     package var label: String?
     /// The port, as people call it.
     package var bay: String?
-    /// JSON of the USB device below it, where there is one.
-    package var usb: String?
+    /// The USB device below it, where there is one.
+    package var usb: USBIdentity?
     package var device: String?
     package var officer: String?
     package var state: DockState

@@ -27,13 +27,17 @@ package struct DockLog: Sendable {
                 """,
             arguments: [
                 dock.source, dock.root.databaseBytes, dock.fileSystem, dock.fileSystemType, dock.label, dock.bay,
-                dock.usb, DockState.reading.rawValue, dock.dockedAt.millisecondsSince1970,
+                try dock.usb.map(Self.json), DockState.reading.rawValue, dock.dockedAt.millisecondsSince1970,
             ])
         let id = database.lastInsertedRowID
         var begun = dock
         begun.id = id
         try save(begun, in: database)
         return id
+    }
+
+    private static func json(_ usb: USBIdentity) throws -> String {
+        String(decoding: try JSONEncoder().encode(usb), as: UTF8.self)
     }
 
     /// Writes how the docking `dock.id` stands now.
@@ -136,7 +140,9 @@ package struct DockLog: Sendable {
             bytesCollected: row["bytes_collected"],
             clockOffset: try RecordingRow.clockOffset(row, "docking \(row["id"] as Int64)"))
         (dock.id, dock.fileSystemType, dock.label) = (row["id"], row["file_system_type"], row["label"])
-        (dock.bay, dock.usb, dock.ended) = (row["bay"], row["usb"], ended.flatMap(Dock.Ending.init))
+        let usb: String? = row["usb"]
+        (dock.bay, dock.ended) = (row["bay"], ended.flatMap(Dock.Ending.init))
+        dock.usb = usb.flatMap { try? JSONDecoder().decode(USBIdentity.self, from: Data($0.utf8)) }
         (dock.filesDamaged, dock.filesWiped) = (row["files_damaged"], row["files_wiped"])
         (dock.bytesPerSecond, dock.filesNew) = (row["bytes_per_second"], row["files_new"])
         (dock.filesVerified, dock.bytesVerified) = (row["files_verified"], row["bytes_verified"])

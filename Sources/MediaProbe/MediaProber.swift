@@ -10,7 +10,7 @@ package final class MediaProber: Sendable {
     private let lanes: [ProbeLane]
     private let turns: LaneTurns
     private let limits: ProbeLimits
-    /// Whether workers start however a card hangs (`WorkerNursery`).
+    /// Whether workers start however a card hangs (`ProcessNursery`).
     package let startsApart: Bool
 
     /// - Parameters:
@@ -18,14 +18,14 @@ package final class MediaProber: Sendable {
     ///   - workers: how many files are looked into at once, at least 1.
     ///   - timeout: how long a file may take, and a worker to start; at most 13 hours.
     ///
-    /// To be made before the first device is opened (`WorkerNursery`).
+    /// To be made before the first device is opened (`ProcessNursery`).
     package init(
         worker: RawPath, workers: Int = 1, timeout: Duration = .seconds(20), logger: Logger
     ) throws(MediaProbeError) {
         let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
         limits = ProbeLimits(timeoutMilliseconds: milliseconds)
-        let nursery: WorkerNursery
-        do throws(FileAccessError) { nursery = try WorkerNursery() } catch {
+        let nursery: ProcessNursery
+        do throws(FileAccessError) { nursery = try ProcessNursery() } catch {
             throw MediaProbeError(
                 code: .workerUnavailable, sentence: "Recordings cannot be looked into: no thread can be started.",
                 cause: error)

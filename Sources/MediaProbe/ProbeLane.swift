@@ -137,7 +137,7 @@ struct ProbeSettings: Sendable {
     var executable: RawPath
     /// How long a worker may take to start.
     var startMilliseconds: Int32
-    var nursery: WorkerNursery
+    var nursery: ProcessNursery
     var logger: Logger
 }
 

@@ -20,12 +20,12 @@ struct WorkerConnection: ~Copyable, Sendable {
 
     /// Starts a worker and waits until it says that it has started.
     static func start(
-        _ executable: RawPath, timeoutMilliseconds: Int32, in nursery: WorkerNursery, unreaped: UnreapedChildren,
+        _ executable: RawPath, timeoutMilliseconds: Int32, in nursery: ProcessNursery, unreaped: UnreapedChildren,
         interruption: Interruption
     ) throws(MediaProbeError) -> WorkerConnection {
-        var newborn: WorkerNursery.Newborn
+        var newborn: Newborn
         do throws(FileAccessError) {
-            newborn = try nursery.start(executable, unreaped: unreaped)
+            newborn = try Newborn.start(executable, in: nursery, unreaped: unreaped)
         } catch {
             throw MediaProbeError(
                 code: .workerUnavailable,
@@ -38,7 +38,7 @@ struct WorkerConnection: ~Copyable, Sendable {
             return WorkerConnection(process: newborn.process, channel: newborn.channel, hello: hello)
         } catch {
             var cause = error
-            if case .died = cause, let how = newborn.process.end() { cause = .died(how) }
+            if case .died = cause, let how = newborn.process.end() { cause = .died(how.description) }
             throw MediaProbeError(
                 code: .workerUnavailable,
                 sentence: "Recordings cannot be looked into: \(executable.display) was started but did not say that it"
@@ -86,7 +86,7 @@ struct WorkerConnection: ~Copyable, Sendable {
     var bytes: Int { process.bytes }
 
     /// Ends and reaps the process; how it ended.
-    mutating func end() -> String? { process.end() }
+    mutating func end() -> String? { process.end()?.description }
 
     private borrowing func send(_ request: ProbeRequest, _ file: Int32) throws(WorkerFault) {
         let bytes: [UInt8]

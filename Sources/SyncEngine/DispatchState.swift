@@ -1,5 +1,4 @@
 import EvidenceModel
-import Glibc
 
 /// What a dispatcher knows of the moment: which uploads run, how many requests they can use, and the target's state.
 ///
@@ -8,6 +7,7 @@ import Glibc
 struct DispatchState: Sendable {
     private let requestsAtOnce: Int
     private var demands: [String: Int] = [:]
+    private var shares = FairShares()
     var machine = TargetMachine()
     var rate = ByteRate()
     /// Whether the queue may hold something that is not running.
@@ -25,8 +25,15 @@ struct DispatchState: Sendable {
         return demands.values.reduce(0, +) < requestsAtOnce
     }
 
-    mutating func started(_ upload: String, demand: Int) {
-        demands[upload] = min(demand, requestsAtOnce)
+    /// Which of the waiting uploads is next, or nothing where none is wanted.
+    func next(of waiting: [JournaledUpload]) -> JournaledUpload? {
+        guard wantsMore else { return nil }
+        return shares.next(of: waiting.filter { demands[$0.plan.upload] == nil })
+    }
+
+    mutating func started(_ upload: JournaledUpload, demand: Int) {
+        demands[upload.plan.upload] = min(demand, requestsAtOnce)
+        shares.started(upload)
     }
 
     mutating func setDemand(_ demand: Int, of upload: String) {
@@ -36,38 +43,5 @@ struct DispatchState: Sendable {
     mutating func ended(_ upload: String) {
         demands[upload] = nil
         mayHaveWork = true
-    }
-}
-
-/// Bytes per second: a mean in which what is 20 s old counts for a third.
-struct ByteRate: Sendable {
-    private var sinceTick: Int64 = 0
-    private var lastTick: WallTime?
-    private var bytes = 0.0
-    private var seconds = 0.0
-
-    private static let memorySeconds = 20.0
-
-    var bytesPerSecond: Double { seconds > 0 && bytes >= seconds ? bytes / seconds : 0 }
-
-    mutating func add(bytes: Int64) { sinceTick += bytes }
-
-    /// Whether the rate is another one now.
-    mutating func ticked(at time: WallTime) -> Bool {
-        defer {
-            lastTick = time
-            sinceTick = 0
-        }
-        guard let lastTick, time > lastTick else { return false }
-        let before = bytesPerSecond
-        let passed = time.seconds(since: lastTick)
-        // A beginning has no past to be slowed by: nothing is counted before the first bytes.
-        if sinceTick > 0 || seconds > 0 {
-            let kept = exp(-passed / Self.memorySeconds)
-            bytes = bytes * kept + Double(sinceTick)
-            seconds = seconds * kept + passed
-        }
-        if bytes < 1 { (bytes, seconds) = (0, 0) }
-        return bytesPerSecond != before
     }
 }

@@ -30,6 +30,26 @@ package enum JournalEntry: Sendable, Hashable {
     }
 }
 
+/// When it is an upload's turn.
+package struct UploadTurn: Sendable, Hashable {
+    package enum Urgency: Int, Sendable, Hashable, CaseIterable {
+        /// Marked as important on the device: before everything else.
+        case important
+        /// A part at most: before the large ones of its share.
+        case small
+        case usual
+    }
+
+    /// Who waits for it: uploads of one share go one after the other, shares get the link by turns.
+    package var share: String
+    package var urgency: Urgency
+
+    package init(share: String, urgency: Urgency) {
+        self.share = share
+        self.urgency = urgency
+    }
+}
+
 /// One upload as the journal has it.
 package struct JournaledUpload: Sendable, Hashable {
     package enum Progress: Sendable, Hashable {
@@ -41,12 +61,17 @@ package struct JournaledUpload: Sendable, Hashable {
     }
 
     package var plan: UploadPlan
+    package var turn: UploadTurn
     package var progress: Progress
     /// Tags of the acknowledged parts.
     package var tags: [Int: String]
 
-    package init(plan: UploadPlan, progress: Progress = .planned, tags: [Int: String] = [:]) {
+    package init(
+        plan: UploadPlan, turn: UploadTurn = UploadTurn(share: "", urgency: .usual), progress: Progress = .planned,
+        tags: [Int: String] = [:]
+    ) {
         self.plan = plan
+        self.turn = turn
         self.progress = progress
         self.tags = tags
     }

@@ -141,10 +141,10 @@ package struct UploadDispatcher: Sendable {
 
     private func startMore(_ state: inout DispatchState, _ group: inout DiscardingTaskGroup) async {
         while state.wantsMore {
-            let limit = state.machine.isProbing ? 1 : Self.requestsAtOnce
             let found: [JournaledUpload]
             do {
-                found = try await surroundings.store.due(target: name, except: state.running, limit: limit)
+                found = try await surroundings.store.due(
+                    target: name, except: state.running, ofEachShare: Self.requestsAtOnce)
             } catch {
                 surroundings.logger.error(
                     "the queue cannot be read", metadata: ["target": "\(name)", "error": "\(error)"])
@@ -152,9 +152,9 @@ package struct UploadDispatcher: Sendable {
                 return
             }
             if found.isEmpty { state.mayHaveWork = false }
-            for upload in found where state.wantsMore {
+            while let upload = state.next(of: found) {
                 let demand = upload.plan.content.size <= target.wholeLimit ? 1 : upload.plan.content.layout.count
-                state.started(upload.plan.upload, demand: demand)
+                state.started(upload, demand: demand)
                 group.addTask { await work(on: upload) }
             }
         }

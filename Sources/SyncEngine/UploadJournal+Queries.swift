@@ -52,22 +52,6 @@ package struct TargetStatus: Sendable, Hashable {
 }
 
 extension UploadJournal {
-    /// Uploads to `target` that are not verified and whose time has come, oldest first, but those in `running`.
-    package func due(
-        target: String, at time: WallTime, except running: Set<String>, limit: Int, in database: Database
-    ) throws -> [JournaledUpload] {
-        let rows = try Row.fetchAll(
-            database.cachedStatement(
-                sql: """
-                    SELECT * FROM upload WHERE target = ? AND progress <> 'verified'
-                      AND (next_try_ms IS NULL OR next_try_ms <= ?)
-                      -- What reading back has found, asking for size and tag must not forgive.
-                      AND parked_code IS NOT 'read_back' ORDER BY planned_at_ms, id LIMIT ?
-                    """),
-            arguments: [target, time.millisecondsSince1970, running.count + limit])
-        return try rows.filter { !running.contains($0["id"]) }.prefix(limit).map { try journaled($0, in: database) }
-    }
-
     /// All uploads of a recording, or every upload that is verified when none is named.
     package func uploads(
         of recording: RecordingID?, target: String?, in database: Database
@@ -82,7 +66,7 @@ extension UploadJournal {
         ).map { try journaled($0, in: database) }
     }
 
-    private func journaled(_ row: Row, in database: Database) throws -> JournaledUpload {
+    func journaled(_ row: Row, in database: Database) throws -> JournaledUpload {
         let id: String = row["id"]
         guard let plan = plan(row) else { throw JournalError(upload: id) }
         let parts = try Row.fetchAll(
@@ -95,8 +79,9 @@ extension UploadJournal {
             case ("creating", _, _): .creating
             default: .planned
             }
+        let urgency = UploadTurn.Urgency(rawValue: row["urgency"]) ?? .usual
         return JournaledUpload(
-            plan: plan, progress: progress,
+            plan: plan, turn: UploadTurn(share: row["share"], urgency: urgency), progress: progress,
             tags: Dictionary(parts.map { ($0[0] as Int, $0[1] as String) }, uniquingKeysWith: { $1 }))
     }
 

@@ -13,6 +13,9 @@ package struct UploadJournal: Sendable {
         migrator.registerMigration("journal-1") { database in
             try database.execute(sql: schema)
         }
+        migrator.registerMigration("journal-2") { database in
+            try database.execute(sql: turns)
+        }
     }
 
     private static let schema = """
@@ -62,16 +65,18 @@ package struct UploadJournal: Sendable {
         """
 
     /// Adds an upload; one for the same recording and target must not be there.
-    package func insert(_ plan: UploadPlan, at time: WallTime, in database: Database) throws {
+    package func insert(
+        _ plan: UploadPlan, turn: UploadTurn, at time: WallTime, in database: Database
+    ) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO upload(id, recording, target, object_key, size_bytes, part_size_bytes, sha256, part_sha256,
-                  progress, planned_at_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?)
+                  progress, planned_at_ms, share, urgency) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?)
                 """
         ).execute(arguments: [
             plan.upload, plan.recording.text, plan.target, plan.key, plan.content.size, plan.content.layout.partSize,
             Data(plan.content.digest.bytes), Data(ContentDigest.joined(plan.content.partDigests)),
-            time.millisecondsSince1970,
+            time.millisecondsSince1970, turn.share, turn.urgency.rawValue,
         ])
     }
 

@@ -24,7 +24,7 @@ package struct ReadContent: Sendable {
 /// Keeps the journal.
 package protocol UploadStore: Sendable {
     /// Uploads to `target` that may be worked on now, oldest first, but those in `running`.
-    func due(target: String, except running: Set<String>, limit: Int) async throws -> [JournaledUpload]
+    func due(target: String, except running: Set<String>, ofEachShare limit: Int) async throws -> [JournaledUpload]
     /// Writes `entry`; when it returns, a durable entry has survived whatever comes.
     func write(_ entry: JournalEntry, for plan: UploadPlan) async throws
     /// Shows how a target is doing.

@@ -9,9 +9,11 @@ import Testing
 
 func randomBytes(_ count: Int, seed: UInt64) -> Data {
     var random = SeededRandom(seed: seed)
-    var data = Data(capacity: count + 8)
-    while data.count < count { withUnsafeBytes(of: random.next()) { data.append(contentsOf: $0) } }
-    return data.prefix(count)
+    let words = [UInt64](unsafeUninitializedCapacity: count / 8 + 1) { buffer, initialized in
+        for index in 0..<buffer.count { buffer[index] = random.next() }
+        initialized = buffer.count
+    }
+    return words.withUnsafeBytes { Data($0.prefix(count)) }
 }
 
 func openFile(_ path: RawPath) throws -> OwnedDescriptor { try OwnedDescriptor.open(absolute: path, flags: O_RDONLY) }

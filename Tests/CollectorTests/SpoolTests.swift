@@ -6,6 +6,12 @@ import Foundation
 import StationTesting
 import Testing
 
+/// A file `clip` of a card.
+func origin(_ stamp: FileStamp, fileSystem: String = "CARD-1") -> CopyOrigin {
+    CopyOrigin(
+        source: "cameras", fileSystem: fileSystem, file: SettledFile(path: RawPath("DCIM/clip"), stamp: stamp))
+}
+
 @Suite("Spool")
 struct SpoolTests {
     private let folder: TemporaryDirectory
@@ -20,7 +26,7 @@ struct SpoolTests {
     }
 
     private func names(_ spool: Spool) throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: spool.path.display).sorted()
+        try FileManager.default.contentsOfDirectory(atPath: spool.path.display).sorted().filter { $0 != "journals" }
     }
 
     @discardableResult
@@ -28,7 +34,7 @@ struct SpoolTests {
         -> StoredContent
     {
         let file = try openFile(folder.file("clip", text))
-        return try spool.copy(file, stamp: file.status().stamp, as: id, with: reader)
+        return try spool.copy(file, of: origin(file.status().stamp), as: id, with: reader)
     }
 
     private func text(of id: RecordingID) throws -> String {
@@ -112,6 +118,41 @@ struct SpoolTests {
         #expect(try names(spool) == ["\(id).partial"])
     }
 
+    @Test func aCopyThatIsSafeElsewhereMakesRoom() throws {
+        try copy("a copy", as: id)
+        #expect(try spool.remove(id) == 0, "not one that is being made")
+        #expect(try text(of: id) == "a copy")
+        try spool.seal(id)
+        #expect(try spool.remove(id) == 6)
+        #expect(try names(spool) == [])
+        #expect(try spool.remove(id) == 0)
+    }
+
+    @Test func aCopyIsCheckedByteForByte() throws {
+        let content = try copy("a copy", as: id)
+        #expect(try spool.check(id, content, with: ContentReader()) == .matches)
+        try spool.seal(id)
+        #expect(try spool.check(id, content, with: ContentReader()) == .matches)
+        try folder.file("spool/\(id)", "a cope")
+        #expect(try spool.check(id, content, with: ContentReader()) == .differs)
+        try folder.file("spool/\(id)", "a cop")
+        #expect(try spool.check(id, content, with: ContentReader()) == .differs)
+        _ = try spool.remove(id)
+        #expect(try spool.check(id, content, with: ContentReader()) == .missing)
+    }
+
+    @Test func aCopyIsCheckedPartByPart() throws {
+        let path = folder.path.appending("long")
+        try randomBytes(9 << 20, seed: 4).write(to: URL(fileURLWithPath: path.display))
+        let file = try openFile(path)
+        let content = try spool.copy(file, of: origin(file.status().stamp), as: id, with: ContentReader())
+        #expect(content.partDigests.count == 2)
+        #expect(try spool.check(id, content, with: ContentReader()) == .matches)
+        #expect(throws: CollectFailure.cancelled) {
+            try spool.check(id, content, with: ContentReader(isCancelled: { true }))
+        }
+    }
+
     @Test func theSpoolIsNotMadeUpOnTheWrongDisk() throws {
         let absent = folder.path.appending("not-mounted")
         #expect(throws: FileAccessError.self) {
@@ -137,7 +178,7 @@ struct SpoolTests {
         var stamp = try file.status().stamp
         stamp.size = .max
         let failure = #expect(throws: CollectFailure.self) {
-            _ = try Spool(path: spool.path).copy(file, stamp: stamp, as: id, with: ContentReader())
+            _ = try Spool(path: spool.path).copy(file, of: origin(stamp), as: id, with: ContentReader())
         }
         guard case .spoolFailed(let error)? = failure else {
             Issue.record("\(String(describing: failure))")
@@ -163,7 +204,7 @@ struct SpoolTests {
         let file = try openFile(path)
         let stamp = try file.status().stamp
         let full = CollectFailure.spoolFull(bytes: 6 << 20)
-        #expect(throws: full) { _ = try small.copy(file, stamp: stamp, as: id, with: ContentReader()) }
+        #expect(throws: full) { _ = try small.copy(file, of: origin(stamp), as: id, with: ContentReader()) }
         #expect(try names(small) == [])
         #expect(try !small.hasFree(bytes: 6 << 20))
         try FileManager.default.removeItem(atPath: ballast)
@@ -173,11 +214,11 @@ struct SpoolTests {
             let thief = ContentReader(progress: { offset in
                 if offset == 1 << 20 { try? fill(mebibytes: 6) }
             })
-            _ = try small.copy(file, stamp: stamp, as: id, with: thief)
+            _ = try small.copy(file, of: origin(stamp), as: id, with: thief)
         }
         #expect(try names(small) == [])
         try FileManager.default.removeItem(atPath: ballast)
-        let content = try small.copy(file, stamp: stamp, as: id, with: ContentReader())
+        let content = try small.copy(file, of: origin(stamp), as: id, with: ContentReader())
         #expect(content.digest == .sha256(of: data))
         #expect(try small.open(id).status().stamp.size == 5 << 20)
     }

@@ -69,8 +69,10 @@ struct EventStreamTests {
 
     @Test func anOpenStreamIsToldOfTheEndAndDoesNotDelayIt() async throws {
         let listeners = Listeners()
-        let began = ContinuousClock.now
-        try await console.serve {
+        var limits = ControlSocket.Limits()
+        // Only the end of draining can close the one that sleeps; without it the console would serve for ever.
+        limits.stallSeconds = 3600
+        try await console.serve(limits) {
             listeners.reader = try await console.listen()
             listeners.sleeper = try await console.listen()
             let large = Array(repeating: event("dock", bytes: 8 << 10), count: 400)
@@ -78,7 +80,6 @@ struct EventStreamTests {
             _ = try await console.ask("GET", "/healthz")
             console.hub.publish(large, everything: large)
         }
-        #expect(began.duration(to: .now) < .seconds(8))
         let heard = try #require(await listeners.reader?.read())
         #expect(heard.contains("event: dock"))
         #expect(!FileManager.default.fileExists(atPath: console.path.display))

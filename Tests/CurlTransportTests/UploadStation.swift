@@ -109,7 +109,7 @@ final class UploadStation: UploadStore, ContentSource {
 
     struct JournalIsFull: Error {}
 
-    func due(target: String, except running: Set<String>, limit: Int) async throws -> [JournaledUpload] {
+    func due(target: String, except running: Set<String>, ofEachShare limit: Int) async throws -> [JournaledUpload] {
         let contents = contents
         return Array(
             contents.uploads.filter {

@@ -183,9 +183,9 @@ struct DockingTests {
 
     @Test func aHintThatCannotBeHadIsNoError() throws {
         let hints = try DirectoryHints {}
-        hints.watch(directory.path.appending("missing"))
+        hints.watch(directory.path.appending("missing"), as: RawPath("missing"))
         hints.stop()
-        hints.watch(directory.path)
+        hints.watch(directory.path, as: RawPath(""))
         hints.stop()
     }
 }

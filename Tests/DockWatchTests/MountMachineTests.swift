@@ -19,11 +19,11 @@ struct MountMachineTests {
 
     private func root(
         _ point: String, source: String = "docks", device: UInt64? = 0x811, fileSystem: String = "/dev/sdb1",
-        label: String? = nil, isReadOnly: Bool = false
+        label: String? = nil, isReadOnly: Bool = false, type: String = "vfat"
     ) -> WatchedRoot {
         WatchedRoot(
             source: source, kind: .mount, path: RawPath(point), fileSystem: fileSystem, label: label, device: device,
-            isReadOnly: isReadOnly)
+            isReadOnly: isReadOnly, fileSystemType: type)
     }
 
     @Test func aCardComesAndGoes() {
@@ -116,12 +116,25 @@ struct MountMachineTests {
         #expect(machine.attached == [named])
     }
 
+    @Test func aDockingKeepsWhatItLiesOn() {
+        let camera = USBIdentity(vendorID: "2207", productID: "0006", serial: "K0001", port: "1-1.4")
+        var identities = VolumeIdentities()
+        let node = RawPath("/dev/sdb1")
+        identities.note(VolumeIdentity(blockDevice: node, usb: camera), device: 0x811, node: node)
+        identities.note(VolumeIdentity(usb: nil), device: 0x811, node: node)
+        var machine = machine
+        var named = root("/media/a")
+        (named.blockDevice, named.usb) = (node, camera)
+        #expect(machine.tableRead([entry("/media/a")], identities: identities) == [.attached(named)])
+        #expect(machine.tableRead([], identities: VolumeIdentities()) == [.detached(named)])
+    }
+
     @Test func subvolumesHaveNoDeviceNumberToHoldThemTo() {
         var identities = VolumeIdentities()
         identities.note(VolumeIdentity(uuid: "u"), device: 0x811, node: RawPath("/dev/sdb1"))
         var machine = machine
         let events = machine.tableRead([entry("/media/a", device: 50, type: "btrfs")], identities: identities)
-        #expect(events == [.attached(root("/media/a", device: nil, fileSystem: "u"))])
+        #expect(events == [.attached(root("/media/a", device: nil, fileSystem: "u", type: "btrfs"))])
     }
 
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8])

@@ -56,22 +56,27 @@ struct TargetMachineTests {
 struct DispatchStateTests {
     private let down = TargetFailure(kind: .unreachable, sentence: "no route")
 
+    private func upload(_ seed: UInt64) -> JournaledUpload {
+        JournaledUpload(plan: SampleRecording(seed: seed, size: 9).plan())
+    }
+
     @Test func anotherUploadOnlyWhereRequestsAreFree() {
         var state = DispatchState(requestsAtOnce: 4)
-        #expect(state.wantsMore)
-        state.started("large", demand: 9)
+        let (large, small) = (upload(1), upload(2))
+        #expect(state.wantsMore && state.next(of: [large, small]) == large)
+        state.started(large, demand: 9)
+        #expect(!state.wantsMore && state.next(of: [small]) == nil)
+        state.setDemand(3, of: large.plan.upload)
+        #expect(state.wantsMore && state.next(of: [large, small]) == small, "it is not started twice")
+        state.started(small, demand: 1)
         #expect(!state.wantsMore)
-        state.setDemand(3, of: "large")
-        #expect(state.wantsMore)
-        state.started("small", demand: 1)
-        #expect(!state.wantsMore)
-        #expect(state.running == ["large", "small"])
+        #expect(state.running == [large.plan.upload, small.plan.upload])
         state.setDemand(4, of: "unknown")
-        state.ended("large")
-        #expect(state.wantsMore && state.running == ["small"])
+        state.ended(large.plan.upload)
+        #expect(state.wantsMore && state.running == [small.plan.upload])
         state.mayHaveWork = false
         #expect(!state.wantsMore)
-        state.ended("small")
+        state.ended(small.plan.upload)
         #expect(state.wantsMore)
     }
 
@@ -81,9 +86,10 @@ struct DispatchStateTests {
         #expect(!state.wantsMore)
         _ = state.machine.pauseOver()
         #expect(state.wantsMore)
-        state.started("a", demand: 1)
+        let upload = upload(1)
+        state.started(upload, demand: 1)
         #expect(!state.wantsMore)
-        state.ended("a")
+        state.ended(upload.plan.upload)
         #expect(state.wantsMore)
     }
 

@@ -1,4 +1,5 @@
 import EvidenceModel
+import Foundation
 import GRDB
 import StationTesting
 import Testing
@@ -23,8 +24,11 @@ struct UploadJournalTests {
         try insert(plan)
     }
 
-    private func insert(_ plan: UploadPlan, after seconds: Double = 0) throws {
-        try queue.write { try journal.insert(plan, at: noon.adding(seconds: seconds), in: $0) }
+    private func insert(
+        _ plan: UploadPlan, share: String = "", urgency: UploadTurn.Urgency = .usual, after seconds: Double = 0
+    ) throws {
+        let turn = UploadTurn(share: share, urgency: urgency)
+        try queue.write { try journal.insert(plan, turn: turn, at: noon.adding(seconds: seconds), in: $0) }
     }
 
     private func write(_ entries: JournalEntry..., for other: UploadPlan? = nil, after seconds: Double = 0) throws {
@@ -40,7 +44,7 @@ struct UploadJournalTests {
     ) throws -> [JournaledUpload] {
         try queue.read {
             try journal.due(
-                target: target, at: noon.adding(seconds: seconds), except: running, limit: limit, in: $0)
+                target: target, at: noon.adding(seconds: seconds), except: running, ofEachShare: limit, in: $0)
         }
     }
 
@@ -89,6 +93,65 @@ struct UploadJournalTests {
         second.target = "other"
         try insert(second)
         #expect(try due(target: "other").count == 1)
+    }
+
+    @Test func ofEachShareTheUrgentFirstAndThenTheOldest() throws {
+        var random = SeededRandom(seed: 5)
+        var expected: [String: [String]] = ["": [plan.upload]]
+        for share in ["K1", "K2"] {
+            var uploads: [(key: [Int], upload: String)] = []
+            for number in 0..<40 {
+                let other = SampleRecording(seed: random.next(), size: 1).plan()
+                let urgency = [UploadTurn.Urgency.important, .small, .usual][Int.random(in: 0..<3, using: &random)]
+                try insert(other, share: share, urgency: urgency, after: Double((number * 17) % 40))
+                uploads.append(([urgency.rawValue, (number * 17) % 40], other.upload))
+            }
+            expected[share] = uploads.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.upload)
+        }
+        let running = Set(["K1", "K2"].compactMap { expected[$0]?[1] })
+        let found = try Dictionary(grouping: due(after: 60, except: running, limit: 5), by: \.turn.share)
+        #expect(
+            found.mapValues { $0.map(\.plan.upload) }
+                == expected.mapValues { order in
+                    Array(order.filter { !running.contains($0) }.prefix(5))
+                })
+    }
+
+    @Test func uploadsOfTheFirstVersionWaitInOneShare() throws {
+        let earlier = try DatabaseQueue()
+        var migrator = DatabaseMigrator()
+        UploadJournal.registerMigrations(in: &migrator)
+        try migrator.migrate(earlier, upTo: "journal-1")
+        let plan = plan
+        try earlier.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO upload(id, recording, target, object_key, size_bytes, part_size_bytes, sha256, part_sha256,
+                      progress, planned_at_ms) VALUES(?, ?, 'target', ?, ?, ?, ?, ?, 'planned', 0)
+                    """,
+                arguments: [
+                    plan.upload, plan.recording.text, plan.key, plan.content.size, plan.content.layout.partSize,
+                    Data(plan.content.digest.bytes), Data(ContentDigest.joined(plan.content.partDigests)),
+                ])
+        }
+        try migrator.migrate(earlier)
+        let found = try earlier.read {
+            try journal.due(target: "target", at: noon, except: [], ofEachShare: 5, in: $0)
+        }
+        #expect(found == [JournaledUpload(plan: plan, turn: UploadTurn(share: "", urgency: .usual))])
+    }
+
+    @Test func whatWaitsIsFoundThroughTheIndex() throws {
+        let plan = try queue.read { database in
+            try String.fetchAll(
+                database,
+                sql: """
+                    EXPLAIN QUERY PLAN SELECT first.id FROM upload AS first
+                    WHERE first.target = 't' AND first.progress <> 'verified' AND first.share = 's'
+                    ORDER BY first.urgency, first.planned_at_ms, first.id LIMIT 4
+                    """, adapter: SuffixRowAdapter(fromIndex: 3))
+        }
+        #expect(plan.count == 1 && plan[0].contains("USING INDEX upload_open"), "\(plan)")
     }
 
     @Test func theOldestFirstButThoseThatRun() throws {

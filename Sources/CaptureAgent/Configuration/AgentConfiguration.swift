@@ -26,10 +26,23 @@ struct AgentConfiguration: Sendable {
             case direct
         }
 
+        enum Wipe: String, Sendable, CaseIterable {
+            case never
+            /// What is proved to be at every target is removed from its device.
+            case afterReceipt = "after_receipt"
+        }
+
         var name: String
         var place: Place
         var collect: Collect
         var settleSeconds: Double
+        /// Between two looks at a tree that nothing hints about; none for what suits its file system.
+        var rescanSeconds: Double?
+        var wipe: Wipe
+        /// Makes a device writable that is mounted read-only; run when there may be something to remove.
+        var beforeWipe: AttachHook?
+        /// Takes that back.
+        var afterWipe: AttachHook?
     }
 
     struct Target: Sendable {
@@ -57,6 +70,8 @@ struct AgentConfiguration: Sendable {
     var file: String
     var station: Station
     var stateDirectory: RawPath
+    /// Bytes that stay free on the spool's disk.
+    var keepFreeBytes: Int64
     var sources: [Source]
     var devicesFile: RawPath?
     var itemListFile: RawPath?

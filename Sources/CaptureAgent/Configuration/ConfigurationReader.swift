@@ -47,9 +47,15 @@ struct ConfigurationReader {
                 Int(try retention.required("default_days").integer(in: 1...36_500))
             }
         }
+        let keepFree = try top.optional("spool").map { (value) throws(YAMLError) in
+            try value.mapping { (spool) throws(YAMLError) in
+                try spool.required("keep_free_bytes").integer(in: 1 << 20...1 << 50)
+            }
+        }
         try noteLater(&top)
         return AgentConfiguration(
-            file: fileName, station: station, stateDirectory: stateDirectory, sources: sources,
+            file: fileName, station: station, stateDirectory: stateDirectory, keepFreeBytes: keepFree ?? 256 << 20,
+            sources: sources,
             devicesFile: try optionalPath(top.optional("devices_file")),
             itemListFile: try optionalPath(top.optional("item_list_file")), targets: targets,
             deadlineHours: (deadlineHours ?? nil) ?? 24, retentionDays: retention ?? 180, notes: notes)
@@ -74,8 +80,12 @@ struct ConfigurationReader {
         case (nil, let directory?): place = .directory(try path(directory))
         case (nil, nil), (_?, _?): throw source.error("needs either \"mounts_under\" or \"directory\"")
         }
-        if let wipe = source.optional("wipe"), try wipe.string() != "never" {
-            throw wipe.error("this version wipes no device: set it to never")
+        let wipeValue = source.optional("wipe")
+        let wipe = try wipeValue.map { (value) throws(YAMLError) in
+            try value.choice(AgentConfiguration.Source.Wipe.self)
+        }
+        if let wipeValue, wipe == .afterReceipt, case .directory = place {
+            throw wipeValue.error("is for devices (mounts_under): from a directory nothing is ever removed")
         }
         if let live = source.optional("live"), try live.boolean() {
             notes.append("source \(name): live: recordings are uploaded when they have settled, not while they grow")
@@ -87,7 +97,19 @@ struct ConfigurationReader {
             } ?? .spool,
             settleSeconds: try source.optional("settle_seconds").map { (value) throws(YAMLError) in
                 try value.number(in: 0.1...3600)
-            } ?? 3)
+            } ?? 3,
+            rescanSeconds: try source.optional("rescan_seconds").map { (value) throws(YAMLError) in
+                try value.number(in: 1...3600)
+            }, wipe: wipe ?? .never, beforeWipe: try Self.hook(source.optional("before_wipe"), wipe),
+            afterWipe: try Self.hook(source.optional("after_wipe"), wipe))
+    }
+
+    private static func hook(
+        _ value: YAMLValue?, _ wipe: AgentConfiguration.Source.Wipe?
+    ) throws(YAMLError) -> AttachHook? {
+        guard let value else { return nil }
+        guard wipe == .afterReceipt else { throw value.error("is run only where wipe is after_receipt") }
+        return try AttachHook(value, isBeforeMount: false)
     }
 
     private func target(_ target: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target {

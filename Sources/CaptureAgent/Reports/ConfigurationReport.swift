@@ -20,6 +20,7 @@ struct ConfigurationReport: Encodable {
         for (index, target) in configuration.targets.enumerated() {
             values += Self.lines(target).map { ("targets.\(index).\($0.key)", $0.value) }
         }
+        values.append(("spool.keep_free_bytes", String(configuration.keepFreeBytes)))
         values.append(("upload.deadline_hours", String(configuration.deadlineHours)))
         values.append(("retention.default_days", String(configuration.retentionDays)))
         self.values = values
@@ -33,7 +34,7 @@ struct ConfigurationReport: Encodable {
             }
         return [
             ("name", source.name), place, ("collect", source.collect.rawValue),
-            ("settle_seconds", String(source.settleSeconds)), ("wipe", "never"),
+            ("settle_seconds", String(source.settleSeconds)), ("wipe", source.wipe.rawValue),
         ]
     }
 

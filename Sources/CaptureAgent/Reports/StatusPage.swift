@@ -23,7 +23,11 @@ extension StatusReport {
     private var troubles: [String] {
         var lines: [String] = []
         for row in docks {
-            if let reason = row.reason { lines += ["", "! \(row.source): \(Text.printable(reason))"] }
+            guard let reason = row.reason else { continue }
+            // What asks for nobody is told without the mark.
+            let mark = [DockState.attention, .undocked].map(\.rawValue).contains(row.state) ? "! " : ""
+            let place = [row.bay ?? row.source, row.device].compactMap(\.self).joined(separator: ", ")
+            lines += ["", "\(mark)\(Text.printable(place)): \(Text.printable(reason))"]
         }
         for row in targets {
             guard let reason = row.reason else { continue }
@@ -42,13 +46,15 @@ extension StatusReport {
     private static let mostParked = 20
 
     private var dockTable: TextTable {
-        var table = TextTable("SOURCE", "DEVICE", "OFFICER", "STATE", "COLLECTED", "VERIFIED", "BYTES", "CLOCK")
+        var table = TextTable(
+            "BAY", "DEVICE", "OFFICER", "STATE", "COLLECTED", "VERIFIED", "BYTES", "RATE", "LEFT", "CLOCK")
         for row in docks where row.state != DockState.undocked.rawValue || row.reason != nil {
             table.add(
-                row.source, row.device, row.officer, row.state.replacing("_", with: " "),
+                row.bay ?? row.source, row.device, row.officer, row.state.replacing("_", with: " "),
                 "\(row.filesCollected)/\(row.filesTotal)", "\(row.filesVerified)/\(row.filesTotal)",
                 "\(Text.bytes(row.bytesCollected)) of \(Text.bytes(row.bytesTotal))",
-                row.clockOffsetSeconds.map(Text.offset))
+                row.bytesPerSecond > 0 ? "\(Text.bytes(Int64(row.bytesPerSecond)))/s" : nil,
+                row.secondsLeft.map(Text.duration(seconds:)), row.clockOffsetSeconds.map(Text.offset))
         }
         return table
     }

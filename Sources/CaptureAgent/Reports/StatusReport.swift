@@ -19,15 +19,27 @@ struct StatusReport: Encodable {
 
     struct DockRow: Encodable {
         var source: String
+        /// The port, as people call it.
+        var bay: String?
         var device: String?
         var officer: String?
         var state: String
         var filesTotal: Int
         var filesCollected: Int
+        /// Could be read in part only; they are not among those that are collected.
+        var filesDamaged: Int
         var filesVerified: Int
+        /// Removed from the device, after they were proved to be at every target.
+        var filesWiped: Int
         var bytesTotal: Int64
         var bytesCollected: Int64
         var bytesVerified: Int64
+        /// Collected, of late.
+        var bytesPerSecond: Double
+        /// Of copying, and then of uploading, at the present rate; nothing where nothing moves.
+        var secondsLeft: Double?
+        var dockedAt: String
+        var undockedAt: String?
         var safeToUndock: Bool
         var reason: String?
         /// Positive where the device's clock is ahead of the station's.
@@ -101,8 +113,6 @@ struct StatusReport: Encodable {
         let counts = try view.catalogue.counts(in: database)
         station.recordings = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
         station.skipped = try view.docks.skippedCounts(in: database)
-        docks = try view.docks.docks(endedAfter: now.adding(seconds: -Self.shownSeconds), in: database)
-            .map { Self.row($0, configuration, isWatched: isWatched) }
         let known = try view.journal.targets(in: database)
         targets = configuration.targetNames.map { name in
             let status = known.first { $0.name == name } ?? TargetStatus(name: name)
@@ -111,6 +121,9 @@ struct StatusReport: Encodable {
                 clockOffsetSeconds: status.clockOffsetSeconds, reason: status.reason, hint: status.hint,
                 since: status.since.map(zone.text))
         }
+        let uploadRate = targets.reduce(0) { $0 + $1.bytesPerSecond }
+        docks = try view.docks.docks(endedAfter: now.adding(seconds: -Self.shownSeconds), in: database)
+            .map { Self.row($0, configuration, isWatched: isWatched, uploadRate: uploadRate) }
         try fillQueue(view, at: now, in: database)
         parked =
             try parkedCopies(view, in: database) + uncollectedFiles(view, in: database)
@@ -153,17 +166,20 @@ struct StatusReport: Encodable {
         }
     }
 
-    private static func row(_ dock: Dock, _ configuration: AgentConfiguration, isWatched: Bool) -> DockRow {
-        let source = configuration.source(dock.source)
-        let isCollected = dock.state == .uploading && dock.filesCollected >= dock.filesTotal
-        // What is in the spool is durable on the station; what is uploaded from where it lies is safe at the targets only.
-        let isSafe = isWatched && isCollected && (source?.collect == .spool || dock.filesVerified >= dock.filesTotal)
-        let state: DockState = isSafe ? .safeToUndock : dock.state
+    private static func row(
+        _ dock: Dock, _ configuration: AgentConfiguration, isWatched: Bool, uploadRate: Double
+    ) -> DockRow {
+        let rule = UndockRule(isWatched: isWatched, collect: configuration.source(dock.source)?.collect)
+        let state = rule.state(of: dock)
+        let zone = configuration.station.zone
         return DockRow(
-            source: dock.source, device: dock.device, officer: dock.officer, state: state.rawValue,
-            filesTotal: dock.filesTotal, filesCollected: dock.filesCollected, filesVerified: dock.filesVerified,
-            bytesTotal: dock.bytesTotal, bytesCollected: dock.bytesCollected, bytesVerified: dock.bytesVerified,
-            safeToUndock: isSafe, reason: dock.reason, clockOffsetSeconds: dock.clockOffset?.seconds,
+            source: dock.source, bay: dock.bay, device: dock.device, officer: dock.officer, state: state.rawValue,
+            filesTotal: dock.filesTotal, filesCollected: dock.filesCollected, filesDamaged: dock.filesDamaged,
+            filesVerified: dock.filesVerified, filesWiped: dock.filesWiped, bytesTotal: dock.bytesTotal,
+            bytesCollected: dock.bytesCollected, bytesVerified: dock.bytesVerified,
+            bytesPerSecond: dock.bytesPerSecond, secondsLeft: rule.secondsLeft(dock, uploadRate: uploadRate),
+            dockedAt: zone.text(dock.dockedAt), undockedAt: dock.undockedAt.map(zone.text),
+            safeToUndock: state == .safeToUndock, reason: dock.reason, clockOffsetSeconds: dock.clockOffset?.seconds,
             clockOffsetMethod: dock.clockOffset?.method.rawValue)
     }
 }

@@ -29,7 +29,8 @@ struct Agent: Sendable {
         let describeBell = Bell()
         let board = RootBoard()
         let uploads = UploadService(station: station, content: content)
-        let watch = WatchService(station: station, board: board) { describeBell.ring() }
+        let hooks = station.runsPrograms ? try AttachHooks() : nil
+        let watch = WatchService(station: station, board: board, hooks: hooks) { describeBell.ring() }
         let prober = try MediaProber(
             worker: MediaProber.defaultWorkerPath(),
             workers: ProcessInfo.processInfo.activeProcessorCount + Self.hangingWorkers,
@@ -49,8 +50,12 @@ struct Agent: Sendable {
         } catch {
             throw CommandFailure(error)
         }
+        var services: [any Service] = [uploads, describe, watch, feed]
+        if let hooks, station.runsProgramsForUSB {
+            services.append(USBService(station: station, hooks: hooks))
+        }
         // The last one is the first to end: nothing is ordered any more from an agent that stops.
-        var services: [any Service] = [uploads, describe, watch, feed, socket]
+        services.append(socket)
         if Terminal.standard.isInteractive { services.append(ProgressService(view: StationView(station))) }
         var configured = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         if once {

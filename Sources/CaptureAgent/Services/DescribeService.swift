@@ -152,7 +152,8 @@ struct DescribeService: Service {
                 try station.ledger.append(station.taggedEvent(recording, tag, now), in: database)
             }
             for target in station.configuration.targetNames {
-                try station.journal.insert(station.plan(recording, target: target), at: now, in: database)
+                let plan = station.plan(recording, target: target)
+                try station.journal.insert(plan, turn: station.turn(recording), at: now, in: database)
             }
             try station.refreshState(of: recording.id, in: database)
         }
@@ -175,7 +176,7 @@ struct DescribeService: Service {
                     var plan = station.plan(recording, target: target)
                     // The key was chosen once, for all targets.
                     plan.key = try station.journal.copies(of: id, in: database).first?.key ?? plan.key
-                    try station.journal.insert(plan, at: now, in: database)
+                    try station.journal.insert(plan, turn: station.turn(recording), at: now, in: database)
                     try station.refreshState(of: id, in: database)
                 }
             }

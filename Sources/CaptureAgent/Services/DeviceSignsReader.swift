@@ -13,6 +13,7 @@ enum DeviceSignsReader {
     /// - Parameter files: paths below the root; case does not count, links are not followed.
     static func read(_ files: [String], on root: WatchedRoot) -> Result {
         var result = Result()
+        result.signs.usb = root.usb
         for file in files.prefix(DeviceSigns.files) {
             do throws(FileAccessError) {
                 guard let found = try read(file, in: DirectoryTree(root)) else { continue }

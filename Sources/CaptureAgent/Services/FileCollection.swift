@@ -10,6 +10,8 @@ struct FileCollection: Sendable {
     enum Outcome: Sendable {
         /// It is a recording now, or content that was known from elsewhere.
         case collected(RecordingID, DeviceProfiles.Reading)
+        /// So many bytes of it could not be read. The rest is a recording now.
+        case salvaged(RecordingID, DeviceProfiles.Reading, unreadableBytes: Int64)
         /// It was collected from this very file before.
         case known(DeviceProfiles.Reading)
         case failed(CollectFailure)
@@ -21,15 +23,22 @@ struct FileCollection: Sendable {
     let file: SettledFile
     /// What was found on the device when it was docked.
     let signs: DeviceSigns
-    let isSpooled: Bool
+    /// Whether the file could not be read before, so that what can be read of it is wanted.
+    let mode: ReadingMode
+    let collect: AgentConfiguration.Source.Collect
     let station: Station
     let lane: IOLane
     let progress: ReadProgress
 
-    private struct ReadFile: Sendable {
+    struct ReadFile: Sendable {
         var content: StoredContent
         var sentinel: Sentinel
+        /// Could not be read, and stand there as zeros.
+        var unreadable: [ByteSpan] = []
     }
+
+    /// What is read in part goes into the spool whatever the source says: where it lies it cannot be read again.
+    var isSpooled: Bool { collect == .spool || mode == .salvage }
 
     func run() async -> Outcome {
         let reading = station.profiles.read(path: file.path, volumeLabel: root.label, signs: signs)
@@ -39,10 +48,14 @@ struct FileCollection: Sendable {
                 return .known(reading)
             }
             var generator = SystemRandomNumberGenerator()
-            let id = RecordingID(time: Station.now(), using: &generator)
+            let new = RecordingID(time: Station.now(), using: &generator)
+            let id = isSpooled && mode == .whole ? station.spool.interruptedCopy(of: origin) ?? new : new
             let read = try await self.read(as: id)
             do {
-                return .collected(try await catalogue(read, as: id, reading), reading)
+                let recording = try await catalogue(read, as: id, reading)
+                let unreadableBytes = read.unreadable.reduce(0) { $0 + $1.length }
+                if unreadableBytes == 0 { return .collected(recording, reading) }
+                return .salvaged(recording, reading, unreadableBytes: unreadableBytes)
             } catch {
                 await discard(id)
                 throw error
@@ -95,18 +108,43 @@ struct FileCollection: Sendable {
     }
 
     private func read(as id: RecordingID) async throws -> ReadFile {
-        let (root, file, spool, isSpooled, progress) = (root, file, station.spool, isSpooled, progress)
+        let (collection, progress) = (self, progress)
+        let reader = ContentReader(isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
         return try await lane.run { () throws(CollectFailure) in
-            let reader = ContentReader(isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
-            return try Self.opening(file, in: root) { (opened) throws(CollectFailure) in
-                let content =
-                    isSpooled
-                    ? try spool.copy(opened, stamp: file.stamp, as: id, with: reader)
-                    : try reader.read(opened, stamp: file.stamp)
-                return ReadFile(content: content, sentinel: try reader.sentinel(of: opened, stamp: file.stamp))
+            try Self.opening(collection.file, in: collection.root) { (opened) throws(CollectFailure) in
+                switch collection.mode {
+                case .whole: try collection.readWhole(opened, as: id, with: reader)
+                case .salvage: try collection.salvage(opened, as: id, with: reader)
+                }
             }
         }
     }
+
+    private func readWhole(
+        _ opened: borrowing OwnedDescriptor, as id: RecordingID, with reader: ContentReader
+    ) throws(CollectFailure) -> ReadFile {
+        let content =
+            isSpooled
+            ? try station.spool.copy(opened, of: origin, as: id, with: reader)
+            : try reader.read(opened, stamp: file.stamp)
+        return ReadFile(content: content, sentinel: try reader.sentinel(of: opened, stamp: file.stamp))
+    }
+
+    private func salvage(
+        _ opened: borrowing OwnedDescriptor, as id: RecordingID, with reader: ContentReader
+    ) throws(CollectFailure) -> ReadFile {
+        let root = root
+        let salvaged = try station.spool.salvage(opened, stamp: file.stamp, as: id, with: reader) {
+            (try? DirectoryTree(root).directory(RawPath("")).names()) != nil
+        }
+        let copy: OwnedDescriptor
+        do throws(FileAccessError) { copy = try station.spool.open(id) } catch { throw .spoolFailed(error) }
+        // The ends as they are in the copy: on the device they may not be readable.
+        let sentinel = try reader.sentinel(of: copy, stamp: file.stamp)
+        return ReadFile(content: salvaged.content, sentinel: sentinel, unreadable: salvaged.unreadable)
+    }
+
+    var origin: CopyOrigin { CopyOrigin(source: root.source, fileSystem: root.fileSystem, file: file) }
 
     private static func opening<Result>(
         _ file: SettledFile, in root: WatchedRoot,
@@ -119,100 +157,5 @@ struct FileCollection: Sendable {
             throw CollectFailure(source: error)
         }
         return try body(opened)
-    }
-
-    private var directPlace: ContentPlace? {
-        isSpooled ? nil : .direct(root: root.path, fileSystem: root.fileSystem, path: file.path)
-    }
-
-    private func sighting(_ sentinel: Sentinel) -> Catalogue.Sighting {
-        Catalogue.Sighting(source: root.source, fileSystem: root.fileSystem, file: file, sentinel: sentinel)
-    }
-
-    private enum Catalogued: Sendable {
-        case new
-        case known(RecordingID)
-        /// The content is known, but lies only where a recorder wrote it, which may go: the spool's copy is wanted.
-        case wanted(by: RecordingID)
-    }
-
-    /// Puts the recording, its sighting and the ledger's entry into the database as one fact, and then the spool's copy
-    /// under its final name. The same content again is a sighting of the recording that is there.
-    ///
-    /// - Returns: the recording that the file is now.
-    private func catalogue(
-        _ read: ReadFile, as id: RecordingID, _ reading: DeviceProfiles.Reading
-    ) async throws -> RecordingID {
-        let now = Station.now()
-        var recording = Recording(
-            id: id, station: station.configuration.station.id, content: read.content, place: directPlace ?? .spool,
-            fileName: file.path.lastComponent, source: root.source, sourcePath: file.path, device: reading.device,
-            officer: reading.officer, fileTime: file.stamp.modifiedAt, collectedAt: now)
-        recording.marks = reading.marks
-        if let found = reading.fields[.time], let time = reading.startedAt {
-            recording.evidence = [station.evidenceRule(of: recording).named(found.text, time)]
-        }
-        var copy = id
-        var outcome = try await write(recording, sighting(read.sentinel), copy: copy)
-        while case .wanted(let other) = outcome {
-            try station.spool.reassign(copy, to: other)
-            try station.spool.setAside(other)
-            copy = other
-            outcome = try await write(recording, sighting(read.sentinel), copy: copy)
-        }
-        let known: RecordingID = if case .known(let known) = outcome { known } else { id }
-        if isSpooled {
-            if known == copy { try station.spool.seal(copy) } else { try station.spool.discard(copy) }
-        }
-        return known
-    }
-
-    /// - Parameter copy: whose copy the spool's partial one is.
-    private func write(
-        _ recording: Recording, _ sighting: Catalogue.Sighting, copy: RecordingID
-    ) async throws -> Catalogued {
-        let (station, docking, place, isSpooled) = (station, docking, directPlace, isSpooled)
-        return try await station.database.write(durable: true) { database in
-            let known = try station.catalogue.recording(withContent: recording.content.digest, in: database)
-            if let known {
-                if isSpooled && known.id != copy && known.needsCopy(in: station.spool) { return .wanted(by: known.id) }
-                if known.id == copy || known.place != .targets {
-                    let now = recording.collectedAt
-                    try station.catalogue.setPlace(place ?? .spool, of: known.id, at: now, in: database)
-                }
-            } else {
-                var recording = recording
-                recording.clockOffset = try station.docks.clockOffset(of: docking, in: database)
-                try station.catalogue.insert(station.choosingStart(recording, in: database), in: database)
-                try station.ledger.append(station.collectedEvent(recording), in: database)
-            }
-            let id = known?.id ?? recording.id
-            try station.catalogue.insert(sighting, of: id, at: recording.collectedAt, in: database)
-            try station.docks.add(
-                id, path: recording.sourcePath, docking: docking, isNew: known == nil, in: database)
-            return known.map { .known($0.id) } ?? .new
-        }
-    }
-}
-
-extension Recording {
-    /// Whether a copy in the spool is wanted: it has none that is whole, and not every target has the recording.
-    fileprivate func needsCopy(in spool: Spool) -> Bool {
-        switch place {
-        case .spool: !spool.holds(id, size: content.size)
-        case .direct: true
-        case .targets: state != .verified
-        }
-    }
-}
-
-extension Station {
-    fileprivate func collectedEvent(_ recording: Recording) -> LedgerEvent {
-        event(
-            .collected, at: recording.collectedAt, recording: recording.id, digest: recording.content.digest,
-            details: [
-                "size_bytes": .number(recording.content.size), "source": .text(recording.source),
-                "path": .text(String(recording.sourcePath.display.prefix(4096))),
-            ])
     }
 }

@@ -8,7 +8,7 @@ enum RecordingDescription {
         _ recording: Recording, facts: MediaFacts, itemList: ItemList?, now: WallTime
     ) -> Recording {
         var described = recording
-        described.facts = facts
+        described.facts = facts.unreadable(recording.unreadable)
         described.tags = itemList.map { Tagger(list: $0).tags(for: described, at: now) } ?? []
         return described
     }

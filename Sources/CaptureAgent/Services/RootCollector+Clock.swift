@@ -11,7 +11,6 @@ extension RootCollector {
     /// the same.
     func readSigns(_ lane: IOLane) async -> DeviceSigns {
         let (files, root) = (station.profiles.deviceFiles, root)
-        if files.isEmpty { return DeviceSigns() }
         let result = await lane.run { DeviceSignsReader.read(files, on: root) }
         for failure in result.failures {
             station.logger.warning(

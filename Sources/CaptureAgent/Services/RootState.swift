@@ -7,30 +7,41 @@ import MediaIndex
 /// What is known of one tree while it is collected.
 struct RootState: Sendable {
     private let root: WatchedRoot
-    /// This docking's number.
-    let docking: Int64
-    let dockedAt: WallTime
+    private let rescanSeconds: Double
+    /// How the docking began, with its number.
+    private let begun: Dock
     var machine = CollectMachine()
     /// Paths that the catalogue shows as not collected.
     var reportedFailures: Set<RawPath> = []
     /// How wrong the device's clock is, where that was measured.
     var clockOffset: ClockOffset?
+    var emptying = EmptyingState()
+    /// What is worth knowing, and asks nothing of anybody here.
+    var remark: String?
     private var isLookedAt = false
     private var trouble: String?
     private var scan: ScanSummary?
     private var device: String?
     private var officer: String?
+    private var silence = Silence()
+    private var rate = ByteRate()
+    private var rated: Int64 = 0
     private var shown: (dock: Dock, at: WallTime)?
 
-    init(root: WatchedRoot, docking: Int64, dockedAt: WallTime) {
+    init(root: WatchedRoot, begun: Dock, rescanSeconds: Double) {
         self.root = root
-        self.docking = docking
-        self.dockedAt = dockedAt
+        self.begun = begun
+        self.rescanSeconds = rescanSeconds
     }
+
+    /// This docking's number.
+    var docking: Int64 { begun.id }
+    var dockedAt: WallTime { begun.dockedAt }
 
     mutating func scanned(_ summary: ScanSummary) {
         trouble = nil
         scan = summary
+        silence.looked()
     }
 
     /// Whether the look that is over was the first of this docking.
@@ -41,6 +52,18 @@ struct RootState: Sendable {
 
     mutating func unreachable(_ error: FileAccessError) {
         trouble = "\(root.path.display) cannot be read: \(error)"
+        silence.looked()
+    }
+
+    /// A second passed.
+    ///
+    /// - Parameter reading: bytes of the file that is being read.
+    mutating func ticked(reading: Int64, at time: WallTime) {
+        silence.ticked(reading: machine.reading == nil && !emptying.isRunning ? nil : reading)
+        let collected = machine.bytesCollected &+ (machine.reading == nil ? 0 : reading)
+        rate.add(bytes: max(0, collected &- rated))
+        rated = collected
+        _ = rate.ticked(at: time)
     }
 
     /// Names that were read from a file belong to the docked device it came from; a directory holds those of many.
@@ -52,14 +75,19 @@ struct RootState: Sendable {
 
     var condition: RootCondition {
         if let reason { return .attention(reason) }
-        guard let scan, machine.isIdle else { return .working }
+        guard let scan, machine.isIdle, !emptying.isRunning else { return .working }
         if scan.stillChanging.isEmpty { return .quiet }
         return .changing(files: scan.stillChanging.count)
     }
 
+    /// Everything that was found is collected, whole.
+    var isCollected: Bool { condition == .quiet && machine.isDone }
+
     /// What a person must look at, or nothing.
     private var reason: String? {
         if let trouble { return trouble }
+        if let seconds = silence.seconds(rescanSeconds: rescanSeconds) { return Self.silenceText(seconds, machine) }
+        if let refusal = emptying.refusal { return refusal }
         if let bytes = machine.missingRoom {
             return "the spool needs \(Text.bytes(bytes)) free to go on: make room on its disk"
         }
@@ -67,40 +95,57 @@ struct RootState: Sendable {
             return "\(scan?.unreadable.count ?? 0) folders cannot be looked into, so what they hold is not collected: "
                 + first.display
         }
-        guard machine.isIdle, let first = machine.failures.values.min(by: { $0.file.path < $1.file.path }) else {
-            return nil
+        return machine.isIdle ? failureText : nil
+    }
+
+    private static func silenceText(_ seconds: Int, _ machine: CollectMachine) -> String {
+        let what = machine.reading.map { " while \($0.path.display) is read" } ?? ""
+        return "the device has not answered for \(seconds) s\(what): "
+            + "if that goes on, unplug it and plug it in again; other devices go on"
+    }
+
+    private var failureText: String? {
+        if let first = machine.failures.values.min(by: { $0.file.path < $1.file.path }) {
+            return "\(machine.failures.count) of \(machine.filesTotal) files could not be read; "
+                + "\(first.file.path.display): \(first.reason)"
         }
-        return "\(machine.failures.count) of \(machine.filesTotal) files could not be read; "
-            + "\(first.file.path.display): \(first.reason)"
+        guard machine.filesDamaged > 0 else { return nil }
+        return
+            "\(machine.filesDamaged) of \(machine.filesTotal) files could be read only in part; what could be read is "
+            + "kept. Keep the card as it is and tell who is in charge of it"
     }
 
     /// - Parameter reading: bytes of the file that is being read.
     func dock(reading: Int64) -> Dock {
-        var dock = Dock(
-            source: root.source, root: root.path, fileSystem: root.fileSystem, device: device ?? root.label,
-            officer: officer, state: state, reason: reason, dockedAt: dockedAt,
-            filesTotal: max(scan?.files ?? 0, machine.filesTotal), filesCollected: machine.filesCollected,
-            bytesTotal: max(scan?.bytes ?? 0, machine.bytesTotal), bytesCollected: machine.bytesCollected + reading,
-            clockOffset: clockOffset)
-        dock.id = docking
+        var dock = begun
+        (dock.device, dock.officer) = (device ?? root.label, officer)
+        (dock.state, dock.reason) = (state, reason ?? emptying.remark ?? remark)
+        (dock.filesTotal, dock.filesCollected) = (max(scan?.files ?? 0, machine.filesTotal), machine.filesCollected)
+        (dock.filesDamaged, dock.filesWiped) = (machine.filesDamaged, emptying.removed)
+        dock.bytesTotal = max(scan?.bytes ?? 0, machine.bytesTotal)
+        dock.bytesCollected = machine.bytesCollected + (machine.reading == nil ? 0 : reading)
+        (dock.bytesPerSecond, dock.clockOffset) = (machine.reading == nil ? 0 : rate.bytesPerSecond, clockOffset)
         return dock
     }
 
     func undocked(at time: WallTime) -> Dock {
         var dock = dock(reading: 0)
         dock.ended = dock.filesCollected < dock.filesTotal ? .early : .complete
+        (dock.state, dock.undockedAt, dock.bytesPerSecond, dock.reason) = (.undocked, time, 0, emptying.refusal)
         if dock.ended == .early {
+            let left = dock.filesTotal - dock.filesCollected
             dock.reason =
-                "undocked before \(dock.filesTotal - dock.filesCollected) of \(dock.filesTotal) files were "
-                + "collected: dock it again"
+                left == dock.filesDamaged
+                ? failureText
+                : "undocked before \(left) of \(dock.filesTotal) files were collected: dock it again"
         }
-        (dock.state, dock.undockedAt) = (.undocked, time)
         return dock
     }
 
     private var state: DockState {
         switch condition {
         case .attention: .attention
+        case .working where emptying.isRunning: .reading
         case .working: scan == nil && machine.filesTotal == 0 ? .reading : .copying
         case .changing: .reading
         case .quiet: .uploading

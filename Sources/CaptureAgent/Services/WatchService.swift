@@ -8,6 +8,7 @@ import Synchronization
 struct WatchService: Service {
     let station: Station
     let board: RootBoard
+    let hooks: AttachHooks?
     /// Told after each new recording, and when a source came.
     let collected: @Sendable () -> Void
 
@@ -33,7 +34,7 @@ struct WatchService: Service {
         var machine = MountMachine(sources: mountSources)
         var isFirst = true
         for await table in mounts.tables {
-            for event in machine.tableRead(table.entries, identities: .read()) {
+            for event in machine.tableRead(table.entries, identities: .read(about: table.entries)) {
                 switch event {
                 case .attached(let root):
                     guard let source = station.configuration.source(root.source) else { continue }
@@ -62,7 +63,8 @@ struct WatchService: Service {
         _ group: inout DiscardingTaskGroup
     ) {
         let collector = RootCollector(
-            root: root, source: source, station: station, board: board, cameWhileWatched: cameWhileWatched,
+            root: root, source: source, station: station, board: board, hooks: hooks,
+            cameWhileWatched: cameWhileWatched,
             collected: collected)
         // On the board before the first look is called complete.
         board.update(root, .working)

@@ -7,12 +7,14 @@ final class RootRegistry: Sendable {
     struct Entry: Sendable {
         var root: WatchedRoot
         var lane: IOLane
+        /// Reads a file of the tree again, though it was collected.
+        var recollect: @Sendable (RawPath) -> Void
     }
 
     private let entries = Mutex<[Entry]>([])
 
-    func add(_ root: WatchedRoot, lane: IOLane) {
-        entries.withLock { $0.append(Entry(root: root, lane: lane)) }
+    func add(_ root: WatchedRoot, lane: IOLane, recollect: @escaping @Sendable (RawPath) -> Void) {
+        entries.withLock { $0.append(Entry(root: root, lane: lane, recollect: recollect)) }
     }
 
     func remove(_ root: WatchedRoot) {

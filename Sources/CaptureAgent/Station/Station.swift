@@ -15,6 +15,7 @@ struct Station: Sendable {
     let itemList: ItemList?
     let database: StationDatabase
     let spool: Spool
+    let room: SpoolRoom
     let roots = RootRegistry()
     let dockings = DockingMemory()
     let logger: Logger
@@ -34,7 +35,8 @@ struct Station: Sendable {
         let database = try StationDatabase(writing: configuration.databasePath, lock: lock)
         let station = Station(
             configuration: configuration, profiles: profiles, fileRegister: fileRegister, itemList: itemList,
-            database: database, spool: Spool(path: configuration.spoolPath), logger: logger, lock: lock)
+            database: database, spool: Spool(path: configuration.spoolPath, floorBytes: configuration.keepFreeBytes),
+            logger: logger, lock: lock)
         try station.prepare()
         return station
     }
@@ -49,6 +51,7 @@ struct Station: Sendable {
         self.itemList = itemList
         self.database = database
         self.spool = spool
+        room = SpoolRoom(spool, database, logger: logger)
         self.logger = logger
         self.lock = lock
     }
@@ -69,6 +72,7 @@ struct Station: Sendable {
     func begin() async throws {
         let station = self
         let now = Self.now()
+        try await room.finish()
         try await database.write(durable: true) { database in
             try station.docks.endAllDockings(at: now, in: database)
             try station.journal.makeParkedDue(at: now, in: database)
@@ -106,4 +110,19 @@ struct Station: Sendable {
             upload: UniversalID.random(using: &generator), recording: recording.id, target: target,
             key: objectKey(recording), content: recording.content)
     }
+
+    /// Whose turn its uploads wait for: the device's, or that of the source where the device is not known.
+    func turn(_ recording: Recording) -> UploadTurn {
+        let urgency: UploadTurn.Urgency =
+            recording.marks.isImportant ? .important : recording.content.layout.count <= 1 ? .small : .usual
+        return UploadTurn(share: recording.device ?? "source \(recording.source)", urgency: urgency)
+    }
+
+    /// Whether the configuration names any program that is run for devices.
+    var runsPrograms: Bool {
+        profiles.profiles.contains { $0.attachHook != nil }
+            || configuration.sources.contains { $0.beforeWipe != nil || $0.afterWipe != nil }
+    }
+
+    var runsProgramsForUSB: Bool { profiles.profiles.contains { $0.usb != nil && $0.attachHook != nil } }
 }

@@ -34,7 +34,7 @@ struct StationDatabase: Sendable {
         guard FileManager.default.fileExists(atPath: path.display) else { return nil }
         do {
             let opened = try Self.readOnly(path.display)
-            guard try opened.read({ try Self.migrator.hasCompletedMigrations($0) }) else {
+            guard try opened.read({ try Self.isComplete($0) }) else {
                 // The agent that holds the station is just making it, table by table.
                 if StationLock.holder(stateDirectory: path.parent) != nil { return nil }
                 throw CommandFailure(
@@ -42,9 +42,19 @@ struct StationDatabase: Sendable {
                     hint: "start the agent once: it brings its database up to date")
             }
             (pool, writer) = (opened, nil)
+        } catch let error as DatabaseError
+            where error.resultCode == .SQLITE_ERROR && StationLock.holder(stateDirectory: path.parent) != nil
+        {
+            // Between two of its tables.
+            return nil
         } catch {
             throw Self.failure(error, path.display)
         }
+    }
+
+    /// Whether every migration was made; a database that is just being created has not even their table.
+    private static func isComplete(_ database: Database) throws -> Bool {
+        try database.tableExists("grdb_migrations") && migrator.hasCompletedMigrations(database)
     }
 
     private static func readOnly(_ path: String) throws -> DatabaseQueue {

@@ -1,3 +1,4 @@
+import Collector
 import CustodyLedger
 import EvidenceModel
 import GRDB
@@ -13,10 +14,10 @@ struct StationStore: UploadStore {
         self.station = station
     }
 
-    func due(target: String, except running: Set<String>, limit: Int) async throws -> [JournaledUpload] {
+    func due(target: String, except running: Set<String>, ofEachShare limit: Int) async throws -> [JournaledUpload] {
         let (journal, now) = (station.journal, Station.now())
         return try await station.database.read {
-            try journal.due(target: target, at: now, except: running, limit: limit, in: $0)
+            try journal.due(target: target, at: now, except: running, ofEachShare: limit, in: $0)
         }
     }
 
@@ -31,6 +32,25 @@ struct StationStore: UploadStore {
                 try station.ledger.append(event, in: database)
             }
             if entry.changesState { try station.refreshState(of: plan.recording, in: database) }
+        }
+        if case .parked(let failure) = entry { try await collectAgain(plan.recording, failure.kind) }
+    }
+
+    /// A copy in the spool that is broken, as after a power cut, or lost: where its device is docked, it is read again;
+    /// else at the next docking, since a copy that is not there is missed then. A broken one stays as `<id>.damaged`.
+    private func collectAgain(_ id: RecordingID, _ kind: TargetFailure.Kind) async throws {
+        guard kind == .sourceChanged || kind == .sourceUnavailable else { return }
+        let station = station
+        let places = try await station.database.read { database in
+            // What lies where a recorder wrote it, or at the targets, is not the spool's to mend.
+            switch try station.catalogue.recording(id, in: database)?.place {
+            case .direct, nil: return [DockLog.Place]()
+            case .spool, .targets: return try station.docks.places(of: id, in: database)
+            }
+        }
+        if kind == .sourceChanged { try station.spool.setAside(id) }
+        for place in places {
+            station.roots.entry(at: place.root, fileSystem: place.fileSystem)?.recollect(place.path)
         }
     }
 

@@ -1,0 +1,242 @@
+import Collector
+import CustodyLedger
+import EvidenceModel
+import FileAccess
+import Logging
+import MediaIndex
+
+/// Removes from one docked device what is proved to be at the targets, file by file (I5): the records' word
+/// (`WipeRule`), a second reading of the device past the page cache, the records' word again with the intent in one
+/// durable transaction, and only then the name.
+struct Emptying: Sendable {
+    enum Ending: Sendable, Hashable {
+        /// All that may go is gone; why what stays does, with how many files.
+        case done(stays: [String: Int])
+        /// The device cannot be written.
+        case readOnly
+        /// The device does not give the bytes that were collected: it is not touched any more.
+        case differs(RawPath)
+        /// Something kept it from going on; a sentence.
+        case hindered(String)
+    }
+
+    let root: WatchedRoot
+    let docking: Int64
+    let station: Station
+    let lane: IOLane
+    let progress: ReadProgress
+    /// Told after each file that is gone.
+    let removed: @Sendable () -> Void
+
+    private static let batch = 256
+
+    func run() async -> Ending {
+        do {
+            try await settleOpenRemovals()
+            guard try await isWritable() else { return .readOnly }
+            return try await removeAll()
+        } catch let ending as Stop {
+            return ending.ending
+        } catch {
+            return .hindered("\(error)")
+        }
+    }
+
+    private struct Stop: Error {
+        var ending: Ending
+    }
+
+    private var view: StationView { StationView(station) }
+
+    /// Whether the device is mounted so that files could be removed, as far as it answers.
+    func canWrite() async -> Bool { (try? await isWritable()) ?? false }
+
+    private func isWritable() async throws -> Bool {
+        let root = root
+        return try await lane.run { () throws(FileAccessError) in
+            try !DirectoryTree(root).directory(RawPath("")).isOnReadOnlyMount()
+        }
+    }
+
+    private func removeAll() async throws -> Ending {
+        var stays: [String: Int] = [:]
+        var after = RawPath("")
+        while true {
+            let (docks, docking, last) = (station.docks, docking, after)
+            let paths = try await station.database.read {
+                try docks.filesLeft(after: last, docking: docking, limit: Self.batch, in: $0)
+            }
+            guard let end = paths.last else { return .done(stays: stays) }
+            for path in paths {
+                if Task.isCancelled { throw Stop(ending: .hindered("the agent stops, or the device went")) }
+                if let reason = try await remove(path) { stays[reason, default: 0] += 1 }
+            }
+            after = end
+        }
+    }
+
+    /// Why the file stays, or nothing where it is gone.
+    private func remove(_ path: RawPath) async throws -> String? {
+        let (view, root, docking) = (view, root, docking)
+        let candidate = try await station.database.read {
+            try view.wipeCandidate(path, source: root.source, fileSystem: root.fileSystem, docking: docking, in: $0)
+        }
+        guard let candidate else { return nil }
+        if case .stays(let reason) = rule.verdict(candidate.facts) { return reason }
+        let proof: Proof
+        switch try await prove(candidate) {
+        case .proved(let found): proof = found
+        case .stays(let reason): return reason
+        }
+        let removal = DockLog.Removal(
+            docking: docking, path: path, recording: candidate.recording, method: proof.method.rawValue)
+        guard try await begin(removal) else { return "its state changed while it was read again" }
+        return try await unlink(removal, candidate, proof)
+    }
+
+    private var rule: WipeRule { WipeRule(targets: station.configuration.targetNames) }
+
+    // MARK: Proving
+
+    private struct Proof: Sendable {
+        var stamp: FileStamp
+        var method: SecondReading.Method
+    }
+
+    private enum Outcome: Sendable {
+        case proved(Proof)
+        case stays(String)
+    }
+
+    private func prove(_ candidate: WipeCandidate) async throws -> Outcome {
+        let (root, progress) = (root, progress)
+        defer { progress.reset() }
+        let reading: (stamp: FileStamp, second: SecondReading)?
+        do {
+            reading = try await lane.run { () throws -> (stamp: FileStamp, second: SecondReading)? in
+                let file = try DirectoryTree(root).file(candidate.path)
+                let stamp = try file.status().stamp
+                guard candidate.times.contains(FileTimes(stamp)) else { return nil }
+                let reader = UncachedReader(
+                    isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
+                return (stamp, try reader.read(file, stamp: stamp, blockDevice: Self.driverDevice(root)))
+            }
+        } catch let error as FileAccessError where error.meaning == .missing {
+            return .stays("it is not there any more")
+        } catch SecondReadingFailure.source(.changed), SecondReadingFailure.source(.vanished) {
+            return .stays("it changed since it was collected")
+        } catch SecondReadingFailure.cached(let reason) {
+            throw Stop(ending: .hindered(reason))
+        }
+        guard let reading else { return .stays("it changed since it was collected") }
+        guard reading.second.digest == candidate.digest else {
+            try await tellDifference(candidate, reading.second)
+            throw Stop(ending: .differs(candidate.path))
+        }
+        return .proved(Proof(stamp: reading.stamp, method: reading.second.method))
+    }
+
+    /// What a driver in user space reads through the page cache: mountinfo's `fuseblk` is FUSE on a block device.
+    private static func driverDevice(_ root: WatchedRoot) -> RawPath? {
+        root.fileSystemType.hasPrefix("fuse") ? root.blockDevice : nil
+    }
+
+    private func tellDifference(_ candidate: WipeCandidate, _ second: SecondReading) async throws {
+        let (station, root, now) = (station, root, Station.now())
+        station.logger.error(
+            "a device gives other bytes than those that were collected",
+            metadata: ["source": "\(root.source)", "recording.id": "\(candidate.recording)"])
+        _ = try await station.database.write(durable: true) { database in
+            try station.ledger.append(
+                station.event(
+                    .differs, at: now, recording: candidate.recording, digest: candidate.digest,
+                    details: [
+                        "source": .text(root.source), "path": .text(String(candidate.path.display.prefix(4096))),
+                        "second_sha256": .text(second.digest.hex), "method": .text(second.method.rawValue),
+                    ]), in: database)
+        }
+    }
+
+    // MARK: Removing
+
+    /// The intent, durably, if the records say the same as before the second reading.
+    private func begin(_ removal: DockLog.Removal) async throws -> Bool {
+        let (station, view, root, rule, now) = (station, view, root, rule, Station.now())
+        return try await station.database.write(durable: true) { database in
+            let candidate = try view.wipeCandidate(
+                removal.path, source: root.source, fileSystem: root.fileSystem, docking: removal.docking, in: database)
+            guard let candidate, candidate.recording == removal.recording,
+                rule.verdict(candidate.facts) == .mayGo
+            else { return false }
+            try station.docks.begin(removal, at: now, in: database)
+            return true
+        }
+    }
+
+    private func unlink(
+        _ removal: DockLog.Removal, _ candidate: WipeCandidate, _ proof: Proof
+    ) async throws -> String? {
+        let root = root
+        let outcome = try await lane.run { () throws(FileAccessError) in
+            try DirectoryTree(root).remove(candidate.path, stamp: proof.stamp)
+        }
+        switch outcome {
+        case .removed:
+            try await complete(removal)
+            removed()
+            return nil
+        case .changed: return try await abandon(removal, "it changed since it was collected")
+        case .vanished: return try await abandon(removal, "it is not there any more")
+        case .beingWritten: return try await abandon(removal, "somebody is writing to it")
+        case .readOnly:
+            _ = try await abandon(removal, "")
+            throw Stop(ending: .readOnly)
+        }
+    }
+
+    private func abandon(_ removal: DockLog.Removal, _ reason: String) async throws -> String {
+        let docks = station.docks
+        try await station.database.write(durable: false) { try docks.abandon(removal, in: $0) }
+        return reason
+    }
+
+    private func complete(_ removal: DockLog.Removal) async throws {
+        let (station, root, now) = (station, root, Station.now())
+        _ = try await station.database.write(durable: true) { database in
+            let digest = try station.catalogue.recording(removal.recording, in: database)?.content.digest
+            try station.docks.complete(removal, at: now, in: database)
+            try station.ledger.append(
+                station.event(
+                    .wiped, at: now, recording: removal.recording, digest: digest,
+                    details: [
+                        "source": .text(root.source), "file_system": .text(root.fileSystem),
+                        "path": .text(String(removal.path.display.prefix(4096))), "method": .text(removal.method),
+                    ]), in: database)
+        }
+        station.logger.info(
+            "a file was removed from its device",
+            metadata: ["source": "\(root.source)", "recording.id": "\(removal.recording)"])
+    }
+
+    /// What was begun when the agent was killed or the device went: gone, and then the ledger is told; or still there.
+    private func settleOpenRemovals() async throws {
+        let (docks, root) = (station.docks, root)
+        let open = try await station.database.read {
+            try docks.openRemovals(source: root.source, fileSystem: root.fileSystem, in: $0)
+        }
+        for removal in open {
+            let isThere = try await lane.run { () throws(FileAccessError) in try Self.isThere(removal.path, on: root) }
+            if isThere { _ = try await abandon(removal, "") } else { try await complete(removal) }
+        }
+    }
+
+    private static func isThere(_ path: RawPath, on root: WatchedRoot) throws(FileAccessError) -> Bool {
+        do throws(FileAccessError) {
+            _ = try DirectoryTree(root).directory(path.parent).status(of: path.lastComponent)
+            return true
+        } catch {
+            guard error.meaning == .missing else { throw error }
+            return false
+        }
+    }
+}

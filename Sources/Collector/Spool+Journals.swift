@@ -1,0 +1,60 @@
+package import EvidenceModel
+package import FileAccess
+import Glibc
+
+/// A copy that was cut: its card was pulled out, or the agent ended.
+package struct InterruptedCopy: Sendable, Hashable {
+    package var id: RecordingID
+    package var origin: CopyOrigin
+    /// Bytes that lie in the spool.
+    package var bytes: Int64
+}
+
+extension Spool {
+    /// The copy of this very file that was cut, if there is one: same source, file system, path, size and times.
+    package func interruptedCopy(of origin: CopyOrigin) -> RecordingID? {
+        guard CopyRun.isJournaled(origin.file.stamp) else { return nil }
+        return try? interruptedCopies().first { $0.origin.agrees(with: origin) }?.id
+    }
+
+    /// All copies that were cut, and those that are being made now.
+    package func interruptedCopies() throws(FileAccessError) -> [InterruptedCopy] {
+        var copies: [InterruptedCopy] = []
+        for id in try journaled() {
+            guard let journal = journal(id), let bytes = partialBytes(id) else { continue }
+            copies.append(InterruptedCopy(id: id, origin: journal.origin, bytes: bytes))
+        }
+        return copies
+    }
+
+    /// Removes what was cut of files at the place of `origin`, whatever their stamp: the file that is there now is
+    /// collected, as `id` or as content that was known.
+    package func discardInterrupted(of origin: CopyOrigin, except id: RecordingID?) throws(FileAccessError) {
+        for copy in try interruptedCopies() where copy.id != id && copy.origin.isSamePlace(as: origin) {
+            try discard(copy.id)
+        }
+    }
+
+    func journaled() throws(FileAccessError) -> [RecordingID] {
+        do throws(FileAccessError) {
+            return try Self.names(journals).compactMap { $0.text.flatMap { RecordingID($0) } }
+        } catch {
+            // A spool of before there were journals, which the agent has not opened since.
+            guard error.meaning == .missing else { throw error }
+            return []
+        }
+    }
+
+    /// Nothing where there is none, or none that can be read.
+    func journal(_ id: RecordingID) -> CopyJournal? {
+        let path = journals.path.appending(journalName(id))
+        guard let file = try? OwnedDescriptor.open(absolute: path, flags: O_RDONLY | O_NOFOLLOW),
+            let size = try? file.status().stamp.size, size <= Self.mostJournalBytes,
+            let bytes = try? file.readBytes(ByteSpan(offset: 0, length: size))
+        else { return nil }
+        return CopyJournal(bytes)
+    }
+
+    /// 10,000 parts are the most that a recording has.
+    private static let mostJournalBytes = Int64(CopyJournal.mostHeadBytes + 10_000 * 32)
+}
