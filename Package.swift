@@ -11,6 +11,13 @@ let house: [SwiftSetting] = [
 
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+/// An HTTP server, and the parts of it and of SwiftNIO that its connections are watched with.
+let server: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+]
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 /// A module of the house. Its list of dependencies is its list of allowed imports: `Scripts/check-layers` holds it
@@ -35,6 +42,10 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // Without its traits: swift-configuration, and what of it needs all of Foundation.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
     ],
     targets: [
         // System libraries: a module map and what Swift cannot import of the header, nothing else.
@@ -65,11 +76,12 @@ let package = Package(
         module("CustodyLedger", ["EvidenceModel", "ContentHash", grdb]),
         module("SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", grdb, logging]),
         module("CurlTransport", ["CCurl", "SyncEngine"]),
+        module("Console", ["EvidenceModel", logging, lifecycle] + server),
         .executableTarget(
             name: "CaptureAgent",
             dependencies: [
                 "EvidenceModel", "FileAccess", "ContentHash", "LocatedYAML", "DockWatch", "Collector", "MediaProbe",
-                "MediaIndex", "CustodyLedger", "SyncEngine", "CurlTransport", grdb, logging, lifecycle,
+                "MediaIndex", "CustodyLedger", "SyncEngine", "CurlTransport", "Console", grdb, logging, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -88,6 +100,7 @@ let package = Package(
         tests(of: "EvidenceModel", ["StationTesting"]),
         tests(of: "FileAccess", ["EvidenceModel", "StationTesting"]),
         tests(of: "ContentHash", ["EvidenceModel", "StationTesting"]),
+        tests(of: "Console", ["EvidenceModel", "StationTesting", logging, lifecycle]),
         tests(of: "LocatedYAML", []),
         tests(of: "MediaForms", ["EvidenceModel", "StationTesting"]),
         tests(of: "CustodyLedger", ["ContentHash", "EvidenceModel", "StationTesting", grdb]),
@@ -97,7 +110,8 @@ let package = Package(
         tests(
             of: "CaptureAgent",
             [
-                "CaptureProbe", "EvidenceModel", "FileAccess", "MediaIndex", "SyncEngine", "LocatedYAML",
+                "CaptureProbe", "Console", "CustodyLedger", "EvidenceModel", "FileAccess", "MediaIndex", "SyncEngine",
+                "LocatedYAML",
                 "StationTesting", grdb, logging,
             ]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),

@@ -13,7 +13,8 @@ static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value)
 static inline CURLcode ccurl_set_offset(CURL *easy, CURLoption option, curl_off_t value) {
     return curl_easy_setopt(easy, option, value);
 }
-// libcurl copies the text of every option used here (CURLOPT_URL, CURLOPT_CUSTOMREQUEST, CURLOPT_CAINFO).
+// libcurl copies the text of every option used here (CURLOPT_URL, CURLOPT_CUSTOMREQUEST, CURLOPT_CAINFO,
+// CURLOPT_UNIX_SOCKET_PATH).
 static inline CURLcode ccurl_set_text(CURL *easy, CURLoption option, const char *value) {
     return curl_easy_setopt(easy, option, value);
 }

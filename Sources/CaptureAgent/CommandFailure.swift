@@ -5,8 +5,9 @@ import MediaProbe
 /// A command did not do what it was asked: what was tried, on what, and what to do; and the exit code.
 struct CommandFailure: Error, Sendable, Hashable {
     /// Exit codes of sysexits.h, and two of our own.
-    enum Code: Int32, Sendable {
+    enum Code: Int32, Sendable, CaseIterable {
         case attention = 1
+        case usage = 64
         case noInput = 66
         case unavailable = 69
         case inputOutput = 74
@@ -18,6 +19,7 @@ struct CommandFailure: Error, Sendable, Hashable {
         var name: String {
             switch self {
             case .attention: "attention"
+            case .usage: "usage"
             case .noInput: "no_input"
             case .unavailable: "unavailable"
             case .inputOutput: "input_output"
@@ -65,6 +67,14 @@ enum JSONText {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+        return try String(decoding: encoder.encode(value), as: UTF8.self)
+    }
+
+    /// With the names of Swift's properties as JSON keys of the contract: `filesTotal` as `files_total`.
+    static func snakeCase(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         return try String(decoding: encoder.encode(value), as: UTF8.self)
     }
 }

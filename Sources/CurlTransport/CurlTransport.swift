@@ -6,9 +6,13 @@ import Synchronization
 /// HTTP/1.1 by libcurl: one thread with one multi handle (curl_multi_poll(3)), which keeps connections open and reuses
 /// them. Requests come in from any task and wait in a queue that the thread empties.
 package final class CurlTransport: HTTPTransport {
+    /// Takes pieces of an answer's body as they come, on the transport's thread: it may not block.
+    package typealias Receiver = @Sendable ([UInt8]) -> Void
+
     private struct Order {
         var number: Int
         var request: HTTPRequest
+        var receiver: Receiver?
         var answer: CheckedContinuation<Result<HTTPResponse, TransportFailure>, Never>
     }
 
@@ -30,10 +34,14 @@ package final class CurlTransport: HTTPTransport {
 
     private let inbox = Mutex(Inbox())
     private let caFile: String?
+    private let socket: String?
 
-    /// - Parameter caFile: PEM certificates to trust instead of the system's.
-    package init(caFile: String? = nil) {
+    /// - Parameters:
+    ///   - caFile: PEM certificates to trust instead of the system's.
+    ///   - socket: a Unix socket to which every request goes, whatever host its URL names.
+    package init(caFile: String? = nil, socket: String? = nil) {
         self.caFile = caFile
+        self.socket = socket
         curl_global_init(Int(CURL_GLOBAL_DEFAULT))
         let multi = curl_multi_init().map(MultiHandle.init)
         inbox.withLock { $0.multi = multi }
@@ -52,13 +60,28 @@ package final class CurlTransport: HTTPTransport {
     }
 
     package func perform(_ request: HTTPRequest) async throws(TransportFailure) -> HTTPResponse {
+        try await perform(request, receiver: nil)
+    }
+
+    /// Sends `request` and hands the body of an answer with status 200 to `receiver` as it comes, until the server ends it.
+    ///
+    /// - Returns: the answer, without the body that `receiver` had.
+    package func stream(
+        _ request: HTTPRequest, to receiver: @escaping Receiver
+    ) async throws(TransportFailure) -> HTTPResponse {
+        try await perform(request, receiver: receiver)
+    }
+
+    private func perform(
+        _ request: HTTPRequest, receiver: Receiver?
+    ) async throws(TransportFailure) -> HTTPResponse {
         let number = inbox.withLock { inbox in
             inbox.nextNumber += 1
             return inbox.nextNumber
         }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { answer in
-                enqueue(Order(number: number, request: request, answer: answer))
+                enqueue(Order(number: number, request: request, receiver: receiver, answer: answer))
             }
         } onCancel: {
             inbox.withLock { inbox in
@@ -110,7 +133,10 @@ package final class CurlTransport: HTTPTransport {
     private func begin(
         _ order: Order, _ multi: UnsafeMutableRawPointer, _ running: inout [Int: (handle: EasyHandle, answer: Answer)]
     ) {
-        guard let handle = EasyHandle(request: order.request, caFile: caFile) else {
+        guard
+            let handle = EasyHandle(
+                request: order.request, caFile: caFile, socket: socket, receiver: order.receiver)
+        else {
             let failure = TransportFailure(kind: .interrupted, sentence: "libcurl gave no handle: out of memory")
             order.answer.resume(returning: .failure(failure))
             return

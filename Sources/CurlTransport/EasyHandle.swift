@@ -13,14 +13,21 @@ final class EasyHandle {
     private var isAnswerTooLong = false
     private var reason: UnsafeMutablePointer<CChar>
 
+    /// Takes a good answer's body as it comes; an answer that is kept whole has none.
+    private let receiver: CurlTransport.Receiver?
+
     /// Nothing when libcurl has no memory for a handle.
-    init?(request: HTTPRequest, caFile: String?) {
+    ///
+    /// - Parameter socket: the Unix socket to connect to, whatever the URL's host is.
+    init?(request: HTTPRequest, caFile: String?, socket: String?, receiver: CurlTransport.Receiver?) {
         guard let easy = curl_easy_init() else { return nil }
         self.easy = easy
         self.request = request
+        self.receiver = receiver
         reason = .allocate(capacity: Int(CURL_ERROR_SIZE))
         reason.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         setOptions(caFile: caFile)
+        if let socket { ccurl_set_text(easy, CURLOPT_UNIX_SOCKET_PATH, socket) }
         setHeaders()
         setBody()
     }
@@ -54,6 +61,7 @@ final class EasyHandle {
         case .whileMoving:
             ccurl_set_long(easy, CURLOPT_LOW_SPEED_LIMIT, 1024)
             ccurl_set_long(easy, CURLOPT_LOW_SPEED_TIME, 30)
+        case .endless: break
         case .seconds(let seconds): ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, seconds * 1000)
         }
         ccurl_set_transfer(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
@@ -72,7 +80,8 @@ final class EasyHandle {
         // Without this each upload waits up to a second for a "100 Continue" that many servers never send.
         headers = curl_slist_append(headers, "Expect:")
         headers = curl_slist_append(headers, "Accept:")
-        if !request.body.isEmpty || request.method == "PUT" || request.method == "POST" {
+        let isTyped = request.headers.contains { $0.name.lowercased() == "content-type" }
+        if !isTyped && (!request.body.isEmpty || request.method == "PUT" || request.method == "POST") {
             headers = curl_slist_append(headers, "Content-Type: application/octet-stream")
         }
         ccurl_set_list(easy, CURLOPT_HTTPHEADER, headers)
@@ -116,6 +125,10 @@ final class EasyHandle {
     }
 
     private func received(_ bytes: UnsafeRawBufferPointer) -> Int {
+        if let receiver, status == 200 {
+            receiver(Array(bytes))
+            return bytes.count
+        }
         guard answer.body.count + bytes.count <= request.answerLimit else {
             isAnswerTooLong = true
             return 0
@@ -140,8 +153,6 @@ final class EasyHandle {
     /// The answer, or why there is none, once libcurl is done with the handle.
     func outcome(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {
         if code == CURLE_OK {
-            var status = 0
-            ccurl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
             answer.status = status
             return .success(answer)
         }
@@ -152,6 +163,13 @@ final class EasyHandle {
         let detail = String(cString: reason)
         let sentence = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
         return .failure(TransportFailure(kind: Self.kind(code, easy), sentence: sentence))
+    }
+
+    /// Of the answer that comes in, as soon as its headers are there.
+    private var status: Int {
+        var status = 0
+        ccurl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+        return status
     }
 
     private static func kind(_ code: CURLcode, _ easy: UnsafeMutableRawPointer) -> TransportFailure.Kind {

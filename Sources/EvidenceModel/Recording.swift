@@ -38,6 +38,14 @@ package enum StartBasis: String, Sendable, Hashable, Codable {
     case fileTime = "file_time"
 }
 
+/// What told whose a recording is.
+package enum OfficerBasis: String, Sendable, Hashable, Codable {
+    /// A name on the device.
+    case name
+    /// The device register: a person's word.
+    case register
+}
+
 /// Where a recording is on its way.
 package enum RecordingState: String, Sendable, Hashable, Codable, CaseIterable {
     case growing, collecting, collected, uploading, verified, parked
@@ -71,6 +79,10 @@ package struct Recording: Sendable, Hashable {
     package var clockOffset: ClockOffset?
     /// None for a recording that stands alone.
     package var take: Take?
+    /// None where the officer is not known.
+    package var officerBasis: OfficerBasis?
+    /// The officer's number as names on the device have it, whoever the officer is.
+    package var namedOfficer: String?
     /// What could not be read from its device; zeros stand there.
     package var unreadable: [ByteSpan] = []
 
@@ -91,6 +103,8 @@ package struct Recording: Sendable, Hashable {
         self.sourcePath = sourcePath
         self.device = device
         self.officer = officer
+        officerBasis = officer.map { _ in .name }
+        namedOfficer = officer
         self.startedAt = startedAt
         self.startedAtBasis = startedAtBasis
         self.fileTime = fileTime

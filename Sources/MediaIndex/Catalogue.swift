@@ -18,8 +18,9 @@ package struct Catalogue: Sendable {
                 INSERT INTO recording(id, station, sha256, size_bytes, part_size_bytes, part_sha256, place, direct_root,
                   direct_file_system, file_name, source, source_path, searched_text, device, officer, started_at_ms,
                   started_at_basis, order_ms, file_time_ms, collected_at_ms, kind, state, profile, part_number,
-                  take_key, camera, important, clock_offset_seconds, clock_offset_method, unreadable_bytes)
-                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  take_key, camera, important, clock_offset_seconds, clock_offset_method, unreadable_bytes,
+                  named_officer, officer_by)
+                VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             recording.id.text, recording.station, Data(recording.content.digest.bytes), recording.content.size,
@@ -32,6 +33,7 @@ package struct Catalogue: Sendable {
             recording.marks.profile, recording.marks.part, recording.marks.takeKey, recording.marks.camera,
             recording.marks.isImportant, recording.clockOffset?.seconds, recording.clockOffset?.method.rawValue,
             recording.unreadable.isEmpty ? nil : try Self.json(recording.unreadable),
+            recording.namedOfficer, recording.officerBasis?.rawValue,
         ])
         try insert(recording.evidence, of: recording.id, in: database)
     }
@@ -41,13 +43,13 @@ package struct Catalogue: Sendable {
         guard let facts = recording.facts else { preconditionFailure("a description has facts") }
         try database.cachedStatement(
             sql: """
-                UPDATE recording SET device = ?, officer = ?, described_at_ms = ?, undescribed_reason = NULL, kind = ?,
+                UPDATE recording SET device = ?, described_at_ms = ?, undescribed_reason = NULL, kind = ?,
                   container = ?, duration_seconds = ?, duration_basis = ?, playable_seconds = ?, bit_rate = ?,
                   creation_time = ?, make = ?, model = ?, health = ?, health_details = ?, damaged_bytes = ?
                 WHERE id = ?
                 """
         ).execute(arguments: [
-            recording.device, recording.officer, time.millisecondsSince1970, facts.kind.rawValue, facts.container,
+            recording.device, time.millisecondsSince1970, facts.kind.rawValue, facts.container,
             facts.durationSeconds, facts.durationBasis?.rawValue, facts.playableSeconds, facts.bitRate,
             facts.creationTime, facts.make, facts.model, facts.health.rawValue, try Self.json(facts.healthDetails),
             try Self.json(facts.damagedSpans), recording.id.text,
@@ -62,17 +64,18 @@ package struct Catalogue: Sendable {
         String(decoding: try JSONEncoder().encode(list), as: UTF8.self)
     }
 
-    /// Writes a start that was chosen, with all its evidence and the clock's offset.
+    /// Writes a start that was chosen, with all its evidence and the clock's offset, and the officer that follows from it.
     package func setStart(of recording: Recording, in database: Database) throws {
         try database.cachedStatement(
             sql: """
                 UPDATE recording SET started_at_ms = ?, started_at_basis = ?, order_ms = ?, clock_offset_seconds = ?,
-                  clock_offset_method = ? WHERE id = ?
+                  clock_offset_method = ?, officer = ?, officer_by = ? WHERE id = ?
                 """
         ).execute(arguments: [
             recording.startedAt?.millisecondsSince1970, recording.startedAtBasis.rawValue,
             recording.startedAt?.millisecondsSince1970 ?? .min, recording.clockOffset?.seconds,
-            recording.clockOffset?.method.rawValue, recording.id.text,
+            recording.clockOffset?.method.rawValue, recording.officer, recording.officerBasis?.rawValue,
+            recording.id.text,
         ])
         try insert(recording.evidence, of: recording.id, in: database)
     }

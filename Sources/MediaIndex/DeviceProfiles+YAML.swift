@@ -8,6 +8,8 @@ extension DeviceProfiles {
         var names: Set<String> = []
         var bays = BayNames()
         profiles = try file.read { (top) throws(YAMLError) in
+            // Read by `DeviceRegister`.
+            _ = top.optional("devices")
             bays = try BayNames(top.optional("bays"))
             let list = try top.required("profiles")
             let profiles = try list.list { (element) throws(YAMLError) in

@@ -43,6 +43,8 @@ enum RecordingRow {
         recording.marks = RecordingMarks(
             profile: row["profile"], part: row["part_number"], takeKey: row["take_key"], camera: row["camera"],
             isImportant: row["important"])
+        recording.namedOfficer = row["named_officer"]
+        recording.officerBasis = (row["officer_by"] as String?).flatMap { OfficerBasis(rawValue: $0) }
         recording.evidence = details.evidence
         recording.clockOffset = try clockOffset(row, key)
         recording.take = try take(row, parts: details.takeParts, key)

@@ -15,6 +15,8 @@ package struct HTTPRequest: Sendable {
         case whileMoving
         /// The server works: given up after so many seconds in all.
         case seconds(Int)
+        /// The answer is a stream that may be silent for long: given up when the connection breaks.
+        case endless
     }
 
     package init(

@@ -63,7 +63,8 @@ import Testing
         let sighting = Catalogue.Sighting(
             source: "docks", fileSystem: "card", file: SettledFile(path: path, stamp: stamp),
             sentinel: Sentinel(digest: recording.content.digest))
-        let (collected, docking) = (station.choosingStart(recording), docking)
+        let (read, docking) = (recording, docking)
+        let collected = try await station.database.read { try station.choosingStart(read, in: $0) }
         try await station.database.write(durable: false) { database in
             try station.catalogue.insert(collected, in: database)
             try station.catalogue.insert(sighting, of: collected.id, at: collected.collectedAt, in: database)

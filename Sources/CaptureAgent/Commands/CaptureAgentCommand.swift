@@ -2,6 +2,7 @@ import ArgumentParser
 import EvidenceModel
 import Foundation
 import Logging
+import Console
 import CustodyLedger
 import SyncEngine
 import MediaIndex
@@ -34,10 +35,9 @@ enum Program {
     /// What the station's own disk or database failed with, from wherever it came.
     private static func localFailure(_ error: any Error) -> CommandFailure? {
         switch error {
+        case let error as ControlSocketError: CommandFailure(error)
         case is DatabaseError, is FileAccessError, is CatalogueError, is JournalError, is LedgerError:
-            CommandFailure(
-                .inputOutput, "the station could not go on: \(error)",
-                hint: "look at the disk of the state directory; what was collected is kept")
+            .local(error)
         default: nil
         }
     }
@@ -50,7 +50,7 @@ struct CaptureAgentCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, DemoCommand.self, StatusCommand.self, RecordingsCommand.self, ProbeCommand.self,
-            VerifyCommand.self, LedgerCommand.self, ConfigCommand.self, DoctorCommand.self,
+            VerifyCommand.self, DevicesCommand.self, LedgerCommand.self, ConfigCommand.self, DoctorCommand.self,
         ])
 
     static let version = "0.1.0"

@@ -21,6 +21,7 @@ struct ConfigCommand: AsyncParsableCommand {
         func run() async throws {
             let configuration = try station.configuration()
             _ = try StationFiles.deviceProfiles(configuration)
+            _ = try StationFiles.deviceRegister(configuration)
             _ = try StationFiles.itemList(configuration)
             let notes = configuration.notes.map { "note: \($0)" }
             try output.print(

@@ -169,6 +169,7 @@ enum StationCheckup {
     private static func files(_ configuration: AgentConfiguration) -> DoctorCheck {
         do throws(CommandFailure) {
             _ = try StationFiles.deviceProfiles(configuration)
+            _ = try StationFiles.deviceRegister(configuration)
             _ = try StationFiles.itemList(configuration)
             let notes = configuration.notes.joined(separator: "; ")
             return DoctorCheck("configuration", notes.isEmpty ? .ok : .note, notes.isEmpty ? "is good" : notes)

@@ -6,8 +6,8 @@ import MediaIndex
 
 struct RecordingsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recordings", abstract: "Look for recordings.",
-        subcommands: [List.self, Show.self, PosterCommand.self])
+        commandName: "recordings", abstract: "Look for recordings, and keep them.",
+        subcommands: [List.self, Show.self, PosterCommand.self, HoldCommand.self, ReleaseCommand.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -120,11 +120,10 @@ struct RecordingFilters: ParsableArguments {
 
     /// A time without an offset is meant in the station's zone.
     private func time(_ text: String, _ option: String, _ configuration: AgentConfiguration) throws -> WallTime {
-        guard let utc = WallTime(rfc3339: text) else {
+        guard let time = configuration.station.zone.readTime(text) else {
             throw ValidationError("\(option) \"\(text)\" is no time; an example: 2026-11-22T09:30:00+08:00")
         }
-        let hasOffset = text.count > 10 && text.wholeMatch(of: /.*([Zz]|[+-]\d\d:\d\d)/) != nil
-        return hasOffset ? utc : configuration.station.zone.wallTime(CalendarTime(utc, offsetSeconds: 0))
+        return time
     }
 }
 

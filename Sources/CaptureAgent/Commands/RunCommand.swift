@@ -31,9 +31,12 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var station: StationOptions
     @OptionGroup var output: OutputOptions
+    @Flag(help: "Go on and tell what changes, until the agent stops.")
+    var follow = false
 
     func run() async throws {
         let configuration = try station.configuration()
+        if follow { return try await StatusFollower(configuration, json: output.json).run() }
         let holder = StationLock.holder(stateDirectory: configuration.stateDirectory)
         let report = try await StatusReport.make(
             StationView(configuration), agent: holder, isWatched: holder != nil, at: Station.now())

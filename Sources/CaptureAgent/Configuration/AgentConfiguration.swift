@@ -85,6 +85,7 @@ struct AgentConfiguration: Sendable {
 
     var spoolPath: RawPath { stateDirectory.appending("spool") }
     var databasePath: RawPath { stateDirectory.appending("station.sqlite") }
+    var controlSocketPath: RawPath { stateDirectory.appending("control.sock") }
     var targetNames: [String] { targets.map(\.name) }
 
     func source(_ name: String) -> Source? { sources.first { $0.name == name } }

@@ -35,6 +35,18 @@ enum StationFiles {
         }
     }
 
+    /// Who has which device, as the devices file says it.
+    static func deviceRegister(_ configuration: AgentConfiguration) throws(CommandFailure) -> DeviceRegister {
+        guard let path = configuration.devicesFile else { return DeviceRegister() }
+        let text = try text(of: path, what: "the devices file")
+        do throws(YAMLError) {
+            let file = try YAMLFile(name: path.display, text: text)
+            return try DeviceRegister(file: file, zone: configuration.station.zone)
+        } catch {
+            throw CommandFailure(configuration: error)
+        }
+    }
+
     static func itemList(_ configuration: AgentConfiguration) throws(CommandFailure) -> ItemList? {
         guard let path = configuration.itemListFile else { return nil }
         let text = try text(of: path, what: "the item list")

@@ -10,16 +10,24 @@ enum RecordingPageText {
             ("id", recording.id.text), ("file", recording.fileName.display),
             ("from", "\(recording.source): \(recording.sourcePath.display)"),
             ("sha256", recording.content.digest.hex), ("size", "\(recording.content.size) bytes"),
-            ("state", recording.state.rawValue), ("device", recording.device), ("officer", recording.officer),
+            ("state", recording.state.rawValue), ("device", recording.device), ("officer", officer(recording)),
         ]
         rows += RecordingTimesText.rows(report)
         rows += [("collected", report.time(recording.collectedAt)), ("kind", report.kind.rawValue)]
         if let facts = recording.facts { rows += self.rows(facts) }
         rows += recording.tags.map { ("tag", tag($0)) }
         rows.append(("kept until", report.time(report.retainUntil)))
+        rows += report.holds.map { ("hold \($0.id)", "\($0.reason) by \($0.by) at \($0.at)") }
         rows += report.copies.map { ("copy", copy($0, report)) }
         rows += history.map { ("ledger \($0.index)", String(decoding: $0.body, as: UTF8.self)) }
         return rows.map { Text.padded($0.0, to: 12) + Text.printable($0.1 ?? "–") }.joined(separator: "\n")
+    }
+
+    private static func officer(_ recording: Recording) -> String? {
+        switch recording.officerBasis {
+        case .register: recording.officer.map { "\($0), says the device register" }
+        case .name, nil: recording.officer
+        }
     }
 
     private static func rows(_ facts: MediaFacts) -> [(String, String?)] {

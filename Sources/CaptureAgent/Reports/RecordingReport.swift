@@ -38,6 +38,8 @@ struct RecordingReport: Encodable {
     let recording: Recording
     let copies: [CopyStatus]
     let ledgerIndexes: [Int64]
+    /// Those that are not released.
+    let holds: [HoldReport]
     let configuration: AgentConfiguration
 
     /// Collects what is known of `recording`.
@@ -46,6 +48,9 @@ struct RecordingReport: Encodable {
         copies = try view.journal.copies(of: recording.id, in: database)
         ledgerIndexes = try view.ledger.indexes(of: recording.id, in: database)
         configuration = view.configuration
+        let zone = view.configuration.station.zone
+        holds = try view.catalogue.holds(of: recording.id, in: database).filter { $0.releasedAt == nil }
+            .map { HoldReport($0, zone) }
     }
 
     var kind: MediaKind { recording.facts?.kind ?? .unknown }
@@ -60,6 +65,8 @@ struct RecordingReport: Encodable {
     private enum CodingKeys: String, CodingKey {
         case id, station, sha256, kind, source, device, officer, container, health, streams, tags, state, holds, copies
         case make, model, positions, important, profile, camera, take
+        case officerBasis = "officer_by"
+        case namedOfficer = "named_officer"
         case sizeBytes = "size_bytes"
         case fileName = "file_name"
         case sourcePath = "source_path"
@@ -93,13 +100,15 @@ struct RecordingReport: Encodable {
         try container.encode(recording.sourcePath.display, forKey: .sourcePath)
         try container.encode(recording.device, forKey: .device)
         try container.encode(recording.officer, forKey: .officer)
+        try container.encode(recording.officerBasis, forKey: .officerBasis)
+        try container.encode(recording.namedOfficer, forKey: .namedOfficer)
         try encodeTimes(&container)
         try encodeFacts(&container)
         try container.encode(recording.tags, forKey: .tags)
         try container.encode(recording.state, forKey: .state)
         try container.encode(time(retainUntil), forKey: .retainUntil)
         try container.encode("default", forKey: .retainBasis)
-        try container.encode([String](), forKey: .holds)
+        try container.encode(holds, forKey: .holds)
         try container.encode(copies.map(copy), forKey: .copies)
         try container.encode(ledgerIndexes, forKey: .ledgerIndexes)
     }

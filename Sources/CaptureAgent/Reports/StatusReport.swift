@@ -83,12 +83,7 @@ struct StatusReport: Encodable {
     var targets: [TargetRow] = []
     var parked: [Parked] = []
 
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return try String(decoding: encoder.encode(self), as: UTF8.self)
-    }
+    func json() throws -> String { try JSONText.snakeCase(self) }
 
     /// - Parameters:
     ///   - agent: process id of the running agent.

@@ -1,3 +1,4 @@
+import Console
 import EvidenceModel
 import FileAccess
 import Foundation
@@ -40,10 +41,21 @@ struct Agent: Sendable {
         ) {
             uploads.wake()
         }
-        var services: [any Service] = [uploads, describe, watch]
+        let feed = EventFeed(station: station)
+        let socket: ControlSocket
+        do throws(ControlSocketError) {
+            socket = try ControlSocket(
+                path: station.configuration.controlSocketPath, station: StationConsole(station: station),
+                hub: feed.hub, logger: station.logger)
+        } catch {
+            throw CommandFailure(error)
+        }
+        var services: [any Service] = [uploads, describe, watch, feed]
         if let hooks, station.runsProgramsForUSB {
             services.append(USBService(station: station, hooks: hooks))
         }
+        // The last one is the first to end: nothing is ordered any more from an agent that stops.
+        services.append(socket)
         if Terminal.standard.isInteractive { services.append(ProgressService(view: StationView(station))) }
         var configured = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         if once {

@@ -74,7 +74,7 @@ extension FileCollection {
             } else {
                 var recording = recording
                 recording.clockOffset = try station.docks.clockOffset(of: docking, in: database)
-                try station.catalogue.insert(station.choosingStart(recording), in: database)
+                try station.catalogue.insert(station.choosingStart(recording, in: database), in: database)
                 try station.ledger.append(station.collectedEvent(recording), in: database)
             }
             let id = known?.id ?? recording.id

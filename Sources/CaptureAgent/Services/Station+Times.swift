@@ -8,14 +8,14 @@ extension Station {
         EvidenceRule(clocks: profiles.clocks(of: recording.marks.profile), station: configuration.station.zone)
     }
 
-    /// The recording with the start that its evidence and its device's clock give now.
-    func choosingStart(_ recording: Recording) -> Recording {
+    /// The recording with the start that its evidence and its device's clock give now, and with who had the device then.
+    func choosingStart(_ recording: Recording, in database: Database) throws -> Recording {
         let rule = StartRule(
             order: profiles.clocks(of: recording.marks.profile).order, offset: recording.clockOffset,
             collectedAt: recording.collectedAt)
         var chosen = recording
         (chosen.startedAt, chosen.startedAtBasis) = rule.start(recording.evidence)
-        return chosen
+        return try resolvingOfficer(chosen, in: database)
     }
 
     /// Writes a description: with all evidence of the start, that of sidecars too, and the take. A sidecar may move the
@@ -37,7 +37,7 @@ extension Station {
                 recording.evidence += sidecarEvidence(sidecar, rule)
             }
         }
-        recording = choosingStart(recording)
+        recording = try choosingStart(recording, in: database)
         try catalogue.describe(recording, at: now, in: database)
         try catalogue.retake(recording.id, in: database)
         if facts.kind == .sidecar {
@@ -57,7 +57,7 @@ extension Station {
         let news = sidecarEvidence(sidecar, evidenceRule(of: medium)).filter { !medium.evidence.contains($0) }
         if news.isEmpty { return }
         medium.evidence += news
-        try catalogue.setStart(of: choosingStart(medium), in: database)
+        try catalogue.setStart(of: choosingStart(medium, in: database), in: database)
         try catalogue.retake(medium.id, in: database)
     }
 
@@ -67,7 +67,7 @@ extension Station {
         for recording in recordings {
             var recording = recording
             recording.clockOffset = offset
-            try catalogue.setStart(of: choosingStart(recording), in: database)
+            try catalogue.setStart(of: choosingStart(recording, in: database), in: database)
         }
         for recording in recordings { try catalogue.retake(recording.id, in: database) }
     }

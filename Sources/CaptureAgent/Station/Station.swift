@@ -10,6 +10,8 @@ import SyncEngine
 struct Station: Sendable {
     let configuration: AgentConfiguration
     let profiles: DeviceProfiles
+    /// Who has which device, as the devices file says it.
+    let fileRegister: DeviceRegister
     let itemList: ItemList?
     let database: StationDatabase
     let spool: Spool
@@ -27,23 +29,25 @@ struct Station: Sendable {
     /// Takes the state directory's lock, opens the database, and ends what a crash interrupted.
     static func open(_ configuration: AgentConfiguration, logger: Logger) throws -> Station {
         let profiles = try StationFiles.deviceProfiles(configuration)
+        let fileRegister = try StationFiles.deviceRegister(configuration)
         let itemList = try StationFiles.itemList(configuration)
         let lock = try StationLock(stateDirectory: configuration.stateDirectory)
         let database = try StationDatabase(writing: configuration.databasePath, lock: lock)
         let station = Station(
-            configuration: configuration, profiles: profiles, itemList: itemList, database: database,
-            spool: Spool(path: configuration.spoolPath, floorBytes: configuration.keepFreeBytes), logger: logger,
-            lock: lock)
+            configuration: configuration, profiles: profiles, fileRegister: fileRegister, itemList: itemList,
+            database: database, spool: Spool(path: configuration.spoolPath, floorBytes: configuration.keepFreeBytes),
+            logger: logger, lock: lock)
         try station.prepare()
         return station
     }
 
     private init(
-        configuration: AgentConfiguration, profiles: DeviceProfiles, itemList: ItemList?, database: StationDatabase,
-        spool: Spool, logger: Logger, lock: StationLock
+        configuration: AgentConfiguration, profiles: DeviceProfiles, fileRegister: DeviceRegister,
+        itemList: ItemList?, database: StationDatabase, spool: Spool, logger: Logger, lock: StationLock
     ) {
         self.configuration = configuration
         self.profiles = profiles
+        self.fileRegister = fileRegister
         self.itemList = itemList
         self.database = database
         self.spool = spool
@@ -75,6 +79,7 @@ struct Station: Sendable {
             try station.refreshStates(in: database)
             try station.ledger.append(station.event(.stationStarted, at: now), in: database)
         }
+        try await resolveOfficers()
     }
 
     static func now() -> WallTime {

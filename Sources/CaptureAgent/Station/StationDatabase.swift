@@ -34,7 +34,7 @@ struct StationDatabase: Sendable {
         guard FileManager.default.fileExists(atPath: path.display) else { return nil }
         do {
             let opened = try Self.readOnly(path.display)
-            guard try opened.read({ try Self.migrator.hasCompletedMigrations($0) }) else {
+            guard try opened.read({ try Self.isComplete($0) }) else {
                 // The agent that holds the station is just making it, table by table.
                 if StationLock.holder(stateDirectory: path.parent) != nil { return nil }
                 throw CommandFailure(
@@ -50,6 +50,11 @@ struct StationDatabase: Sendable {
         } catch {
             throw Self.failure(error, path.display)
         }
+    }
+
+    /// Whether every migration was made; a database that is just being created has not even their table.
+    private static func isComplete(_ database: Database) throws -> Bool {
+        try database.tableExists("grdb_migrations") && migrator.hasCompletedMigrations(database)
     }
 
     private static func readOnly(_ path: String) throws -> DatabaseQueue {
@@ -107,6 +112,11 @@ struct StationDatabase: Sendable {
     /// Reads a consistent state, on the caller's thread: while a command begins, and nothing else goes on yet.
     func blockingRead<Value>(_ body: (Database) throws -> Value) throws -> Value {
         try pool.read(body)
+    }
+
+    /// Tells `observer` of every change that is committed, on the writer's thread, for as long as the observer lives.
+    func observe(_ observer: some TransactionObserver) {
+        writer?.add(transactionObserver: observer, extent: .observerLifetime)
     }
 
     /// One transaction: all of `body`, or nothing.
