@@ -167,7 +167,7 @@ struct FileCollection: Sendable {
         if isSpooled {
             if known == copy { try station.spool.seal(copy) } else { try station.spool.discard(copy) }
             // The file is collected: what was begun of an older one under its name is wanted no more.
-            try station.spool.discardInterrupted(of: origin, except: nil)
+            try? station.spool.discardInterrupted(of: origin, except: nil)
         }
         return known
     }
