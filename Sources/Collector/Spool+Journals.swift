@@ -35,19 +35,9 @@ extension Spool {
         }
     }
 
-    func journaled() throws(FileAccessError) -> [RecordingID] {
-        do throws(FileAccessError) {
-            return try Self.names(journals).compactMap { $0.text.flatMap { RecordingID($0) } }
-        } catch {
-            // A spool of before there were journals, which the agent has not opened since.
-            guard error.meaning == .missing else { throw error }
-            return []
-        }
-    }
-
     /// Nothing where there is none, or none that can be read.
     func journal(_ id: RecordingID) -> CopyJournal? {
-        let path = journals.path.appending(journalName(id))
+        let path = directory.path.appending(journalName(id))
         guard let file = try? OwnedDescriptor.open(absolute: path, flags: O_RDONLY | O_NOFOLLOW),
             let size = try? file.status().stamp.size, size <= Self.mostJournalBytes,
             let bytes = try? file.readBytes(ByteSpan(offset: 0, length: size))

@@ -63,7 +63,7 @@ extension Spool {
 
     func openJournal(_ id: RecordingID, _ flags: Int32) throws(FileAccessError) -> OwnedDescriptor {
         try OwnedDescriptor.open(
-            absolute: journals.path.appending(journalName(id)), flags: O_RDWR | O_NOFOLLOW | flags, mode: 0o600)
+            absolute: directory.path.appending(journalName(id)), flags: O_RDWR | O_NOFOLLOW | flags, mode: 0o600)
     }
 
     /// - Parameter needed: bytes that were to be free, which a full disk is told with.

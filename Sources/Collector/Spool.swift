@@ -5,49 +5,52 @@ import Glibc
 /// The station's own copies of recordings, one file for each, named by its id.
 ///
 /// A copy is written as `<id>.partial` and made durable; then the catalogue says `collected`; then the copy takes its
-/// final name. While it is written a journal, `journals/<id>`, says what is copied and how far it is. After a crash a
+/// final name. While it is written a journal, `<id>.journal`, says what is copied and how far it is. After a crash a
 /// partial copy that the catalogue knows is complete; one that it does not know was never said to be collected, and is
 /// gone on with when its source is there again. A file under a final name is never removed here because a catalogue
 /// does not know it: that catalogue may be the one that is wrong.
 package struct Spool: Sendable {
     let directory: DurableDirectory
-    let journals: DurableDirectory
     /// Bytes that stay free: the station's database lies on the same disk and must be able to go on.
     let floorBytes: Int64
 
     /// - Parameter floorBytes: 256 MiB unless a test says otherwise.
     package init(path: RawPath, floorBytes: Int64 = 256 << 20) {
         directory = DurableDirectory(path: path)
-        journals = DurableDirectory(path: path.appending("journals"))
         self.floorBytes = floorBytes
     }
 
     package var path: RawPath { directory.path }
 
     private static let partial = ".partial"
+    private static let journal = ".journal"
 
     private func finalName(_ id: RecordingID) -> RawPath { RawPath(id.text) }
     func partialName(_ id: RecordingID) -> RawPath { RawPath(id.text + Self.partial) }
-    func journalName(_ id: RecordingID) -> RawPath { RawPath(id.text) }
+    func journalName(_ id: RecordingID) -> RawPath { RawPath(id.text + Self.journal) }
 
     /// Makes the directory and ends what a crash interrupted. A partial copy that the catalogue does not know stays if
     /// its journal can be read: the card it comes from may never be seen again.
     package func prepare(
         below stateDirectory: RawPath, isCatalogued: (RecordingID) throws -> Bool
     ) throws {
-        try journals.create(below: stateDirectory)
-        for name in try Self.names(directory) {
-            guard let text = name.text, text.hasSuffix(Self.partial),
-                let id = RecordingID(String(text.dropLast(Self.partial.utf8.count)))
-            else { continue }
+        try directory.create(below: stateDirectory)
+        for id in try named(Self.partial) {
             if try isCatalogued(id) { try seal(id) } else if journal(id) == nil { try discard(id) }
         }
-        for id in try journaled() where partialBytes(id) == nil { try journals.forget(journalName(id)) }
+        for id in try named(Self.journal) where partialBytes(id) == nil { try directory.remove(journalName(id)) }
     }
 
-    static func names(_ directory: DurableDirectory) throws(FileAccessError) -> [RawPath] {
-        try OwnedDescriptor.open(absolute: directory.path, flags: O_RDONLY | O_DIRECTORY).names()
+    /// Those that a file is named after, with this ending.
+    private func named(_ ending: String) throws(FileAccessError) -> [RecordingID] {
+        let opened = try OwnedDescriptor.open(absolute: directory.path, flags: O_RDONLY | O_DIRECTORY)
+        return try opened.names().compactMap { name in
+            guard let text = name.text, text.hasSuffix(ending) else { return nil }
+            return RecordingID(String(text.dropLast(ending.utf8.count)))
+        }
     }
+
+    func journaled() throws(FileAccessError) -> [RecordingID] { try named(Self.journal) }
 
     /// Bytes that can still be put here, the floor among them.
     package func freeBytes() throws(FileAccessError) -> Int64 {
@@ -68,7 +71,7 @@ package struct Spool: Sendable {
             guard error.code == EEXIST, try size(partialName(id)) == size(finalName(id)) else { throw error }
             try directory.remove(partialName(id))
         }
-        try journals.forget(journalName(id))
+        try directory.forget(journalName(id))
     }
 
     /// The partial copy of `id` becomes that of `other`, which has the same content and no copy here yet.
@@ -81,7 +84,7 @@ package struct Spool: Sendable {
             guard error.code == EEXIST, try size(partialName(id)) == size(partialName(other)) else { throw error }
             try directory.remove(partialName(id))
         }
-        try journals.forget(journalName(id))
+        try directory.forget(journalName(id))
     }
 
     /// Whether a copy of `id` with so many bytes is there.
@@ -102,7 +105,7 @@ package struct Spool: Sendable {
     /// Removes a partial copy whose content turned out to be there already.
     package func discard(_ id: RecordingID) throws(FileAccessError) {
         try directory.remove(partialName(id))
-        try journals.forget(journalName(id))
+        try directory.forget(journalName(id))
     }
 
     /// Removes the copy of `id`, which lies at the targets by now, to make room; gone for good when this returns.

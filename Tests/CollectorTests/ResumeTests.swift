@@ -39,6 +39,10 @@ struct ResumeTests {
 
     private func local(_ name: String) -> String { spool.path.appending(name).display }
 
+    private func journals() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: spool.path.display).filter { $0.hasSuffix(".journal") }
+    }
+
     private func stamp() throws -> FileStamp { try openFile(path).status().stamp }
 
     /// Copies until `bytes` are read, and is stopped there.
@@ -77,7 +81,7 @@ struct ResumeTests {
         #expect(again == read, "every part has the digest that one reading gives it")
         try spool.seal(id)
         #expect(try spool.interruptedCopies() == [])
-        #expect(try FileManager.default.contentsOfDirectory(atPath: local("journals")) == [])
+        #expect(try journals() == [])
     }
 
     @Test func aCopyThatWasCompleteIsNotReadAgain() throws {
@@ -110,7 +114,7 @@ struct ResumeTests {
 
     @Test func aHalfWrittenRecordOfTheJournalIsNone() throws {
         try interrupt(at: 2 * partBytes + 1 << 20, as: id)
-        let journal = local("journals/\(id)")
+        let journal = local("\(id).journal")
         let bytes = try Data(contentsOf: URL(fileURLWithPath: journal))
         for (count, start) in [(16, 2), (-1, 1), (-32, 1), (-33, 0), (-64, 0)] {
             let torn = count < 0 ? bytes.dropLast(-count) : bytes + Data(repeating: 7, count: count)
@@ -125,12 +129,12 @@ struct ResumeTests {
     private func interruptedAnew(journal: Data) throws {
         try spool.discard(id)
         try interrupt(at: 2 * partBytes + 1 << 20, as: id)
-        try journal.write(to: URL(fileURLWithPath: local("journals/\(id)")))
+        try journal.write(to: URL(fileURLWithPath: local("\(id).journal")))
     }
 
     @Test func aTornHeadOfTheJournalIsNone() throws {
         try interrupt(at: 2 * partBytes, as: id)
-        let journal = local("journals/\(id)")
+        let journal = local("\(id).journal")
         let bytes = try Data(contentsOf: URL(fileURLWithPath: journal))
         let headBytes = bytes.count - 2 * 32
         for position in [0, 9, 12, 30, 70, headBytes - 1] {
@@ -188,17 +192,17 @@ struct ResumeTests {
     @Test func afterACrashItStays() throws {
         try interrupt(at: partBytes, as: id)
         try interrupt(at: partBytes, as: other, fileSystem: "CARD-2")
-        try FileManager.default.removeItem(atPath: local("journals/\(other)"))
+        try FileManager.default.removeItem(atPath: local("\(other).journal"))
         let third = RecordingID(time: WallTime(millisecondsSince1970: 3), random: (3, 3))
-        try Data("orphan".utf8).write(to: URL(fileURLWithPath: local("journals/\(third)")))
+        try Data("orphan".utf8).write(to: URL(fileURLWithPath: local("\(third).journal")))
         try spool.prepare(below: folder.path) { _ in false }
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: spool.path.display).sorted()
-                == ["\(id).partial", "journals"])
-        #expect(try FileManager.default.contentsOfDirectory(atPath: local("journals")) == [id.text])
+                == ["\(id).journal", "\(id).partial"])
+        #expect(try journals() == ["\(id).journal"])
         #expect(try goOn(as: id) == partBytes)
         try spool.prepare(below: folder.path) { $0 == id }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: local("journals")) == [])
+        #expect(try journals() == [])
         #expect(spool.holds(id, size: size))
     }
 
@@ -206,11 +210,11 @@ struct ResumeTests {
         for end in [spool.seal, spool.discard] {
             try interrupt(at: partBytes, as: id)
             try end(id)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: local("journals")) == [])
+            #expect(try journals() == [])
         }
         try interrupt(at: partBytes, as: id, fileSystem: "CARD-3")
         try spool.reassign(id, to: other)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: local("journals")) == [])
+        #expect(try journals() == [])
     }
 
     @Test func aFileThatChangesGivesBackWhatItAdded() throws {

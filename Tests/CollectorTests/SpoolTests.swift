@@ -26,7 +26,7 @@ struct SpoolTests {
     }
 
     private func names(_ spool: Spool) throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: spool.path.display).sorted().filter { $0 != "journals" }
+        try FileManager.default.contentsOfDirectory(atPath: spool.path.display).sorted()
     }
 
     @discardableResult

@@ -53,7 +53,7 @@ extension FileCollection {
             if known == copy { try station.spool.seal(copy) } else { try station.spool.discard(copy) }
             // The file is collected: what was begun of an older one under its name is wanted no more. What was begun of
             // this one is, where this reading is not all of it.
-            if read.unreadable.isEmpty { try station.spool.discardInterrupted(of: origin, except: nil) }
+            if read.unreadable.isEmpty { try? station.spool.discardInterrupted(of: origin, except: nil) }
         }
         return known
     }
