@@ -135,6 +135,7 @@ extension Spool {
     private func write(_ journal: CopyJournal, of id: RecordingID) throws(FileAccessError) -> OwnedDescriptor {
         let file = try openJournal(id, O_CREAT | O_TRUNC)
         try file.write(journal.encoded(), at: 0)
+        begun.began(id, of: journal.origin)
         return file
     }
 

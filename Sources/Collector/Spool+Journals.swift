@@ -14,7 +14,17 @@ extension Spool {
     /// The copy of this very file that was cut, if there is one: same source, file system, path, size and times.
     package func interruptedCopy(of origin: CopyOrigin) -> RecordingID? {
         guard CopyRun.isJournaled(origin.file.stamp) else { return nil }
-        return try? interruptedCopies().first { $0.origin.agrees(with: origin) }?.id
+        return begun.ids(where: { $0.agrees(with: origin) }, listing: listed).first
+    }
+
+    private func listed() -> [RecordingID: CopyOrigin] {
+        let copies = (try? interruptedCopies()) ?? []
+        return Dictionary(copies.map { ($0.id, $0.origin) }, uniquingKeysWith: { $1 })
+    }
+
+    func forgetJournal(_ id: RecordingID) throws(FileAccessError) {
+        begun.ended(id)
+        try directory.forget(journalName(id))
     }
 
     /// All copies that were cut, and those that are being made now.
@@ -30,8 +40,8 @@ extension Spool {
     /// Removes what was cut of files at the place of `origin`, whatever their stamp: the file that is there now is
     /// collected, as `id` or as content that was known.
     package func discardInterrupted(of origin: CopyOrigin, except id: RecordingID?) throws(FileAccessError) {
-        for copy in try interruptedCopies() where copy.id != id && copy.origin.isSamePlace(as: origin) {
-            try discard(copy.id)
+        for other in begun.ids(where: { $0.isSamePlace(as: origin) }, listing: listed) where other != id {
+            try discard(other)
         }
     }
 

@@ -26,7 +26,7 @@ extension Spool {
         try requireRoom(stamp.size)
         do throws(CollectFailure) {
             let copy = try spooling(needed(stamp.size)) { () throws(FileAccessError) in
-                try directory.forget(journalName(id))
+                try forgetJournal(id)
                 let copy = try openPartial(id, O_CREAT | O_TRUNC)
                 // What nothing is written to reads as zeros.
                 try copy.truncate(to: stamp.size)

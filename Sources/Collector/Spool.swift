@@ -13,6 +13,7 @@ package struct Spool: Sendable {
     let directory: DurableDirectory
     /// Bytes that stay free: the station's database lies on the same disk and must be able to go on.
     let floorBytes: Int64
+    let begun = BegunCopies()
 
     /// - Parameter floorBytes: 256 MiB unless a test says otherwise.
     package init(path: RawPath, floorBytes: Int64 = 256 << 20) {
@@ -71,7 +72,7 @@ package struct Spool: Sendable {
             guard error.code == EEXIST, try size(partialName(id)) == size(finalName(id)) else { throw error }
             try directory.remove(partialName(id))
         }
-        try directory.forget(journalName(id))
+        try forgetJournal(id)
     }
 
     /// The partial copy of `id` becomes that of `other`, which has the same content and no copy here yet.
@@ -84,7 +85,7 @@ package struct Spool: Sendable {
             guard error.code == EEXIST, try size(partialName(id)) == size(partialName(other)) else { throw error }
             try directory.remove(partialName(id))
         }
-        try directory.forget(journalName(id))
+        try forgetJournal(id)
     }
 
     /// Whether a copy of `id` with so many bytes is there.
@@ -105,7 +106,7 @@ package struct Spool: Sendable {
     /// Removes a partial copy whose content turned out to be there already.
     package func discard(_ id: RecordingID) throws(FileAccessError) {
         try directory.remove(partialName(id))
-        try directory.forget(journalName(id))
+        try forgetJournal(id)
     }
 
     /// Removes the copy of `id`, which lies at the targets by now, to make room; gone for good when this returns.

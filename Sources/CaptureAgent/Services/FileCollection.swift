@@ -45,6 +45,7 @@ struct FileCollection: Sendable {
         do {
             if let known = try await knownRecording() {
                 try await note(known)
+                if isSpooled { try? station.spool.discardInterrupted(of: origin, except: nil) }
                 return .known(reading)
             }
             var generator = SystemRandomNumberGenerator()
