@@ -13,7 +13,7 @@ BENCH_ARGS ?=
 MEDIA_TESTS = ^Media(Probe|Forms)Tests
 
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
-SHELL_SCRIPTS = $(shell grep -rlE '^#!.*bash|^\# shellcheck shell=bash' Scripts Benchmarks .ci)
+SHELL_SCRIPTS = $(shell grep -rlE '^#!.*bash|^\# shellcheck shell=bash' Scripts Benchmarks Config .ci)
 
 .PHONY: help
 help: ## this list

@@ -110,8 +110,8 @@ let package = Package(
         tests(
             of: "CaptureAgent",
             [
-                "CaptureProbe", "Console", "CustodyLedger", "EvidenceModel", "FileAccess", "MediaIndex", "LocatedYAML",
-                "StationTesting", grdb, logging,
+                "CaptureProbe", "Console", "CustodyLedger", "EvidenceModel", "FileAccess", "MediaIndex", "SyncEngine",
+                "LocatedYAML", "StationTesting", grdb, logging,
             ]),
         tests(of: "SyncEngine", ["EvidenceModel", "FileAccess", "ContentHash", "StationTesting", grdb, logging]),
         tests(of: "CurlTransport", ["SyncEngine", "EvidenceModel", "StationTesting", logging]),

@@ -1,5 +1,5 @@
 import EvidenceModel
-import FileAccess
+package import FileAccess
 
 /// How a file ends: a recorder that makes its file at full size and fills it leaves zero bytes behind what it wrote, and
 /// neither size nor, over a network, times tell that it goes on.
@@ -20,7 +20,7 @@ package enum FileTail: Sendable, Hashable {
     /// The end of the data is looked for by halves, as if there were one: zero bytes amid the data may lead to an earlier
     /// place. It is told from look to look whether that place moves, nothing else. What the kernel has cached is given up
     /// first, as far as it lets (posix_fadvise(2)): a cached page would stand still by itself.
-    static func read(_ file: borrowing OwnedDescriptor) throws(FileAccessError) -> FileTail {
+    package static func read(_ file: borrowing OwnedDescriptor) throws(FileAccessError) -> FileTail {
         let size = try file.status().stamp.size
         guard size > 0 else { return .written }
         file.adviseDone(ByteSpan(offset: 0, length: size))

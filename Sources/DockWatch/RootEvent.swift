@@ -21,17 +21,21 @@ package struct ScanSummary: Sendable, Hashable {
     package var bytes: Int64
     /// Files that have not settled.
     package var stillChanging: [RawPath]
+    /// How long one of those that have not settled must stand still.
+    package var settleSeconds: Double
     /// Folders that could not be looked into: what they hold is not known.
     package var unreadable: [RawPath]
     /// The file that was changed last, by the clock that wrote it.
     package var newest: ObservedFile?
 
     package init(
-        files: Int, bytes: Int64, stillChanging: [RawPath], unreadable: [RawPath] = [], newest: ObservedFile? = nil
+        files: Int, bytes: Int64, stillChanging: [RawPath], settleSeconds: Double = 0, unreadable: [RawPath] = [],
+        newest: ObservedFile? = nil
     ) {
         self.files = files
         self.bytes = bytes
         self.stillChanging = stillChanging
+        self.settleSeconds = settleSeconds
         self.unreadable = unreadable
         self.newest = newest
     }

@@ -207,6 +207,7 @@ extension SettleMachine {
     package func summary(of scan: TreeScan) -> ScanSummary {
         var summary = ScanSummary(
             files: known.count, bytes: 0, stillChanging: stillChanging,
+            settleSeconds: (hollow.isEmpty ? settle : quiet) / .seconds(1),
             unreadable: scan.skipped.filter { $0.reason == .unreadable }.map(\.path))
         for (path, file) in known {
             // A corrupt card can claim any size.

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func itIsOverWhenEverythingIsVerified() {
-        var judge = OnceJudge(patienceSeconds: 10, settleSeconds: 3)
+        var judge = OnceJudge(patienceSeconds: 10)
         #expect(judge.looked(facts([.working]), at: noon) == nil)
         #expect(judge.looked(facts([.quiet], runnable: 1, unverified: 1), at: noon) == nil)
         #expect(judge.looked(facts([.quiet]), at: noon) == .verified)
@@ -24,12 +24,12 @@ import Testing
     }
 
     @Test func aTargetAndAWriterAreWaitedForNotForEver() {
-        var judge = OnceJudge(patienceSeconds: 10, settleSeconds: 3)
+        var judge = OnceJudge(patienceSeconds: 10)
         let held = facts([.quiet], held: 1, unverified: 1)
         #expect(judge.looked(held, at: noon) == nil)
         #expect(judge.looked(held, at: noon.adding(seconds: 9)) == nil)
         #expect(judge.looked(held, at: noon.adding(seconds: 10)) == .needsAttention)
-        let writing = facts([.changing(files: 1)])
+        let writing = facts([.changing(files: 1, settleSeconds: 3)])
         #expect(judge.looked(writing, at: noon) == nil)
         #expect(judge.looked(writing, at: noon.adding(seconds: 15)) == nil)
         #expect(judge.looked(writing, at: noon.adding(seconds: 16)) == .needsAttention)

@@ -133,4 +133,99 @@ struct RootWatcherTests {
         #expect(settled == [512, 512, 176])
         await run.end()
     }
+
+    /// ctime tells, which nobody can set back.
+    @Test func aFileThatIsEditedInPlaceSettlesAgain() async throws {
+        let file = try directory.file("DCIM/a.mp4", "123")
+        let run = watch(settle: .zero)
+        #expect(try await run.nextSettled() == ["DCIM/a.mp4"])
+        // Past the time in which folders are listed in any case.
+        for second in [30, 60, 90] {
+            _ = try await run.nextPass()
+            await clock.sleeper(until: .seconds(second))
+            clock.advance(by: .seconds(30))
+        }
+        _ = try await run.nextPass()
+        await clock.sleeper(until: .seconds(120))
+        clock.advance(by: .seconds(1))
+        var before = stat()
+        try #require(stat(file.display, &before) == 0)
+        do {
+            let writer = try OwnedDescriptor.open(absolute: file, flags: O_WRONLY)
+            try writer.write(Array("456".utf8), at: 0)
+            let times = [before.st_atim, before.st_mtim]
+            #expect(futimens(writer.number, times) == 0)
+        }
+        #expect(try await run.nextSettled() == ["DCIM/a.mp4"])
+        await run.end()
+    }
+
+    /// Where nobody tells of a change, the next full pass finds it.
+    @Test func aChangeThatNobodyHeardOfIsFoundByTheFullPass() throws {
+        let file = try directory.file("DCIM/a.mp4", "123")
+        try directory.file("b.mp4", "1")
+        let root = WatchedRoot(source: "room", kind: .directory, path: directory.path, fileSystem: "room")
+        var memory = FolderMemory()
+        func look(at second: Int, hints: FolderHints = FolderHints()) throws -> TreeScan {
+            let plan = memory.plan(unsettled: [], hints: hints, at: .seconds(second))
+            let scan = try TreeScanner.scan(root, plan: plan)
+            memory.scanned(scan, from: .seconds(second), to: .seconds(second))
+            return scan
+        }
+        #expect(try look(at: 0).files.count == 2)
+        #expect(try look(at: 10).unlisted.isEmpty)
+        try write("456", to: file)
+        let passed = try look(at: 20)
+        #expect(passed.unlisted == ["", "DCIM"].map { RawPath($0) }.reduce(into: []) { $0.insert($1) })
+        #expect(passed.files.isEmpty && passed.listed.isEmpty)
+        #expect(
+            try look(at: 30, hints: FolderHints(folders: [RawPath("DCIM")])).files.map(\.path.display) == ["DCIM/a.mp4"]
+        )
+        try directory.file("DCIM/c.mp4", "1")
+        #expect(Set(try look(at: 40).files.map(\.path.display)) == ["DCIM/a.mp4", "DCIM/c.mp4"])
+        #expect(try look(at: 310).files.count == 3)
+    }
+
+    @Test func whatHasNotSettledIsAskedForInAnUnchangedFolder() throws {
+        try directory.file("DCIM/a.mp4", "123")
+        let growing = try directory.file("DCIM/b.mp4", "1")
+        #expect(symlink("/etc", directory.path.appending("DCIM/link").display) == 0)
+        let root = WatchedRoot(source: "room", kind: .directory, path: directory.path, fileSystem: "room")
+        let listed = try TreeScanner.scan(root).listed
+        let plan = ScanPlan(
+            folders: Dictionary(uniqueKeysWithValues: listed.map { ($0.path, $0) }),
+            unsettled: [RawPath("DCIM"): [RawPath("DCIM/b.mp4"), RawPath("DCIM/gone.mp4")]])
+        try write("12", to: growing)
+        let scan = try TreeScanner.scan(root, plan: plan)
+        #expect(scan.files.map(\.path.display) == ["DCIM/b.mp4"] && scan.files.first?.stamp.size == 2)
+        #expect(scan.skipped == [SkippedEntry(path: RawPath("DCIM/link"), reason: .symbolicLink)])
+    }
+
+    @Test(.enabled(if: CardImage.isAvailable(.fat), "mounting a FAT image needs root, /dev/fuse and fusefat"))
+    func whatEndsInZerosOnAShareIsWatchedForLonger() async throws {
+        let card = try CardImage(.fat, in: directory)
+        let point = directory.path.appending("share")
+        try card.mount(at: point)
+        try write("footage" + String(repeating: "\0", count: 200_000), to: point.appending("a.mp4"))
+        let root = WatchedRoot(source: "room", kind: .directory, path: point, fileSystem: "share")
+        let run = WatchRun(RootWatcher(root: root, settle: .seconds(1), lane: IOLane(label: "share"), clock: clock))
+        let file = RawPath("a.mp4")
+        #expect(try await run.nextPass().stillChanging.contains(file))
+        await clock.sleeper(until: .seconds(1))
+        clock.advance(by: .seconds(1))
+        #expect(try await run.nextPass().stillChanging == [file])
+        // Nothing is heard of other machines: it is looked at every 10 s.
+        for second in stride(from: 11, through: 61, by: 10) {
+            await clock.sleeper(until: .seconds(second))
+            clock.advance(by: .seconds(10))
+            if second < 61 { #expect(try await run.nextPass().stillChanging == [file]) }
+        }
+        while true {
+            guard case .settled(let files) = try await run.next() else { continue }
+            #expect(files.map(\.path) == [file] && files.allSatisfy(\.looksPreallocated))
+            break
+        }
+        await run.end()
+        card.close()
+    }
 }

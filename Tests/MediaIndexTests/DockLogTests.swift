@@ -21,7 +21,8 @@ import Testing
     private func begin(_ root: String = "/media/a", system: String = "f", at seconds: Double) throws -> Dock {
         var dock = Dock(
             source: "docks", root: RawPath(root), fileSystem: system, state: .reading, dockedAt: Self.time(seconds))
-        (dock.bay, dock.label, dock.fileSystemType, dock.usb) = ("Bay 4", "CAM01", "vfat", #"{"port":"1-1.4"}"#)
+        (dock.bay, dock.label, dock.fileSystemType) = ("Bay 4", "CAM01", "vfat")
+        dock.usb = USBIdentity(vendorID: "1234", productID: "abcd", serial: "“7”", port: "1-1.4")
         let (log, begun) = (log, dock)
         dock.id = try station.queue.write { try log.begin(begun, in: $0) }
         return dock

@@ -34,7 +34,9 @@ struct ConfigurationReport: Encodable {
             }
         return [
             ("name", source.name), place, ("collect", source.collect.rawValue),
-            ("settle_seconds", String(source.settleSeconds)), ("wipe", source.wipe.rawValue),
+            ("settle_seconds", String(source.settleSeconds)),
+            ("rescan_seconds", source.rescanSeconds.map { String($0) } ?? "(as the file system needs)"),
+            ("wipe", source.wipe.rawValue),
         ]
     }
 

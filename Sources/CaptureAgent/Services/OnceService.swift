@@ -17,7 +17,7 @@ struct OnceService: Service {
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {
-            var judge = OnceJudge(patienceSeconds: Self.patienceSeconds, settleSeconds: settleSeconds)
+            var judge = OnceJudge(patienceSeconds: Self.patienceSeconds)
             while (try? await Task.sleep(for: .seconds(Self.lookSeconds))) != nil {
                 guard let facts = try await facts() else { continue }
                 guard let verdict = judge.looked(facts, at: Station.now()) else { continue }
@@ -25,8 +25,6 @@ struct OnceService: Service {
             }
         }
     }
-
-    private var settleSeconds: Double { station.configuration.sources.map(\.settleSeconds).max() ?? 0 }
 
     private func facts() async throws -> OnceJudge.Facts? {
         guard let conditions = board.conditions else { return nil }
@@ -74,12 +72,10 @@ struct OnceJudge: Sendable {
     private static let longestStandstillSeconds = 300.0
 
     private let patienceSeconds: Double
-    private let settleSeconds: Double
     private var last: (facts: Facts, since: WallTime)?
 
-    init(patienceSeconds: Double, settleSeconds: Double) {
+    init(patienceSeconds: Double) {
         self.patienceSeconds = patienceSeconds
-        self.settleSeconds = settleSeconds
     }
 
     /// What is known at `time`; the verdict once there is one.
@@ -94,8 +90,9 @@ struct OnceJudge: Sendable {
         let isSettled = facts.conditions.allSatisfy { $0 == .quiet }
         if isSettled && facts.undescribed == 0 && facts.unverified == 0 { return .verified }
         let isWaiting = facts.held > 0 || facts.undescribed > 0
-        let isChanging = facts.conditions.contains { if case .changing = $0 { true } else { false } }
-        let patience = (isWaiting ? patienceSeconds : 0) + (isChanging ? 2 * settleSeconds + patienceSeconds : 0)
+        let settling = facts.conditions.compactMap { if case .changing(_, let seconds) = $0 { seconds } else { nil } }
+        let patience =
+            (isWaiting ? patienceSeconds : 0) + (settling.max().map { 2 * $0 + patienceSeconds } ?? 0)
         return time.seconds(since: since) >= patience ? .needsAttention : nil
     }
 }

@@ -5,8 +5,8 @@ import Synchronization
 enum RootCondition: Sendable, Hashable {
     case working
     case attention(String)
-    /// All that is left are files that keep changing.
-    case changing(files: Int)
+    /// All that is left are files that keep changing; one that stands still so long has settled.
+    case changing(files: Int, settleSeconds: Double)
     /// Everything that was found is collected.
     case quiet
 }

@@ -3,14 +3,16 @@ import MediaIndex
 
 /// When the device is emptied.
 extension RootCollector {
-    /// Asks what could be removed. Nothing is while anything is still on its way to the targets, so that the device is
+    /// Asks what could be removed, or was about to be when the agent was killed. Nothing is while anything is still on its way to the targets, so that the device is
     /// disturbed once, at the end.
     func lookAhead(_ state: RootState, _ reader: Reader, _ group: inout DiscardingTaskGroup) {
-        let (station, docking, sender) = (station, state.docking, reader.sender)
+        let (station, root, docking, sender) = (station, root, state.docking, reader.sender)
         group.addTask {
             let files = try? await station.database.read { database in
-                try station.docks.filesUnderWay(docking: docking, in: database) > 0
-                    ? 0 : try station.docks.filesRemovable(docking: docking, in: database)
+                if try station.docks.filesUnderWay(docking: docking, in: database) > 0 { return 0 }
+                let open = try station.docks.openRemovals(
+                    source: root.source, fileSystem: root.fileSystem, in: database)
+                return try station.docks.filesRemovable(docking: docking, in: database) + open.count
             }
             sender.yield(.mayEmpty(files: files ?? 0))
         }

@@ -93,7 +93,9 @@ struct RootCollector: Sendable {
         _ message: Message, _ state: inout RootState, _ reader: Reader, _ group: inout DiscardingTaskGroup
     ) async -> [CollectMachine.Action] {
         switch message {
-        case .watched(.settled(let files)): return state.machine.filesSettled(files.map { candidate($0, reader) })
+        case .watched(.settled(let files)):
+            files.filter(\.looksPreallocated).forEach(tellHollow)
+            return state.machine.filesSettled(files.map { candidate($0, reader) })
         case .watched(.skipped(let entries)): await note(skipped: entries)
         case .watched(.scanned(let summary)):
             state.scanned(summary)
@@ -122,6 +124,13 @@ struct RootCollector: Sendable {
     private func candidate(_ file: SettledFile, _ reader: Reader) -> CollectMachine.Candidate {
         let reading = station.profiles.read(path: file.path, volumeLabel: root.label, signs: reader.signs)
         return CollectMachine.Candidate(file, isImportant: reading.marks.isImportant)
+    }
+
+    /// Its writer may never have filled it; what is in it is collected all the same, and its health says the rest.
+    private func tellHollow(_ file: SettledFile) {
+        station.logger.warning(
+            "a file that ends in zeros is taken for finished: its end stood still",
+            metadata: ["source": "\(root.source)", "path": "\(file.path)"])
     }
 
     // MARK: Acting

@@ -77,7 +77,7 @@ struct RootState: Sendable {
         if let reason { return .attention(reason) }
         guard let scan, machine.isIdle, !emptying.isRunning else { return .working }
         if scan.stillChanging.isEmpty { return .quiet }
-        return .changing(files: scan.stillChanging.count)
+        return .changing(files: scan.stillChanging.count, settleSeconds: scan.settleSeconds)
     }
 
     /// Everything that was found is collected, whole.
