@@ -99,6 +99,8 @@ final class CatalogueChanges: TransactionObserver, Sendable {
         /// Of the transaction under way.
         var open: Set<Int64> = []
         var isRung = false
+        /// Somebody listened when the last transaction was committed.
+        var wasHeard = false
         /// Of recordings whose state changed, not yet told.
         var committed: Set<Int64> = []
     }
@@ -146,10 +148,12 @@ final class CatalogueChanges: TransactionObserver, Sendable {
     }
 
     func databaseDidCommit(_ database: Database) {
+        let isHeard = hub.isHeard
         let isRung = noted.withLock { noted in
-            defer { (noted.open, noted.isRung) = ([], false) }
+            defer { (noted.open, noted.isRung, noted.wasHeard) = ([], false, isHeard) }
             if noted.committed.count < Self.mostRows { noted.committed.formUnion(noted.open) }
-            return noted.isRung
+            // Of a transaction that was under way when the first listener came, nothing was noted.
+            return noted.isRung || isHeard && !noted.wasHeard
         }
         if isRung { ring() }
     }
