@@ -9,7 +9,9 @@ TEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-# These wait for ffmpeg on the few threads that all tests share; tests that must act at a moment run before them.
+# These start programs, the agent itself or ffmpeg, and wait for them on the few threads that all tests share. Each kind
+# runs by itself, behind those that need nothing but a moment.
+AGENT_TESTS = ^(CaptureAgent|Console)Tests
 MEDIA_TESTS = ^Media(Probe|Forms)Tests
 
 SWIFT_SOURCES = $(wildcard Sources Tests Benchmarks) Package.swift
@@ -49,7 +51,8 @@ test: ## every test
 	swift build --build-tests $(SWIFT_FLAGS)
 	@sync # a gigabyte of build output on its way to the disk would hold up every fsync(2) of the tests
 ifeq ($(strip $(TEST_ARGS)),)
-	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --skip '$(MEDIA_TESTS)'
+	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --skip '$(AGENT_TESTS)|$(MEDIA_TESTS)'
+	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --filter '$(AGENT_TESTS)'
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) --filter '$(MEDIA_TESTS)'
 else
 	swift test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_ARGS)

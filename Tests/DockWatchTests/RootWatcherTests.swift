@@ -27,11 +27,14 @@ struct RootWatcherTests {
         let newest = ObservedFile(
             path: path, stamp: try DirectoryTree(path: directory.path, device: nil).file(path).status().stamp)
         #expect(
-            try await run.nextPass() == ScanSummary(files: 1, bytes: 3, stillChanging: [path], newest: newest))
+            try await run.nextPass()
+                == ScanSummary(files: 1, bytes: 3, stillChanging: [path], settleSeconds: 10, newest: newest))
         await clock.sleeper(until: .seconds(10))
         clock.advance(by: .seconds(10))
         #expect(try await run.nextSettled() == ["a.mp4"])
-        #expect(try await run.nextPass() == ScanSummary(files: 1, bytes: 3, stillChanging: [], newest: newest))
+        #expect(
+            try await run.nextPass()
+                == ScanSummary(files: 1, bytes: 3, stillChanging: [], settleSeconds: 10, newest: newest))
         await clock.sleeper(until: .seconds(40))
         clock.advance(by: .seconds(30))
         guard case .scanned = try await run.next() else { Issue.record("settled twice"); return }

@@ -106,10 +106,8 @@ struct USBWatcherTests {
         for (name, text) in ["idVendor": "2207", "idProduct": "0006", "busnum": "1", "devnum": "2"] {
             try write(text, to: devices.appending("1-1").appending(name))
         }
-        let asked = ContinuousClock.now
         try write("change", to: RawPath(Self.loopEvents))
         #expect(await lists.next()?.map(\.identity.port) == ["1-1"])
-        #expect(asked.duration(to: .now) < .seconds(5))
         watcher.stop()
         watcher.stop()
         while await lists.next() != nil {}

@@ -29,7 +29,7 @@ package final class SocketClient: Sendable {
     package static func connecting(to path: RawPath) async throws -> SocketClient {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
-                for _ in 0..<10_000 {
+                for _ in 0..<60_000 {
                     if let client = try? SocketClient(path) { return continuation.resume(returning: client) }
                     usleep(1000)
                 }

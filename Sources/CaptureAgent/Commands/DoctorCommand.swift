@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collector
 import EvidenceModel
 import FileAccess
 import Foundation
@@ -150,7 +151,7 @@ enum StationCheckup {
     }
 
     static func checks(_ configuration: AgentConfiguration) -> [DoctorCheck] {
-        var checks = [files(configuration), disk(configuration)]
+        var checks = [files(configuration), disk(configuration)] + interruptedCopies(configuration)
         for source in configuration.sources {
             let path: RawPath =
                 switch source.place {
@@ -176,6 +177,20 @@ enum StationCheckup {
         } catch {
             return DoctorCheck("configuration", .finding, error.message, hint: error.hint)
         }
+    }
+
+    /// Parts of files whose cards were pulled out and have not come back: nobody else may have them.
+    private static func interruptedCopies(_ configuration: AgentConfiguration) -> [DoctorCheck] {
+        let copies = (try? Spool(path: configuration.spoolPath).interruptedCopies()) ?? []
+        guard let first = copies.first else { return [] }
+        let bytes = copies.reduce(0) { $0 + $1.bytes }
+        return [
+            DoctorCheck(
+                "interrupted copies", .note,
+                "\(copies.count) in \(configuration.spoolPath.display), \(Text.bytes(bytes)); the first is "
+                    + first.origin.file.path.display,
+                hint: "dock their cards again: copying goes on where it was cut")
+        ]
     }
 
     private static func disk(_ configuration: AgentConfiguration) -> DoctorCheck {

@@ -18,6 +18,8 @@ struct StatusReport: Encodable {
     }
 
     struct DockRow: Encodable {
+        /// The docking's number, by which listeners tell one from another.
+        var docking: Int64
         var source: String
         /// The port, as people call it.
         var bay: String?
@@ -173,7 +175,7 @@ struct StatusReport: Encodable {
         let state = rule.state(of: dock)
         let zone = configuration.station.zone
         return DockRow(
-            source: dock.source, bay: dock.bay, device: dock.device, officer: dock.officer, state: state.rawValue,
+            docking: dock.id, source: dock.source, bay: dock.bay, device: dock.device, officer: dock.officer, state: state.rawValue,
             filesTotal: dock.filesTotal, filesCollected: dock.filesCollected, filesDamaged: dock.filesDamaged,
             filesVerified: dock.filesVerified, filesWiped: dock.filesWiped, bytesTotal: dock.bytesTotal,
             bytesCollected: dock.bytesCollected, bytesVerified: dock.bytesVerified,

@@ -42,18 +42,27 @@ extension RootCollector {
     func show(_ state: inout RootState, _ progress: ReadProgress) async {
         board.update(root, state.condition)
         let dock = state.dock(reading: progress.bytes)
-        guard state.isNews(dock, at: Station.now()) else { return }
-        let docks = station.docks
-        await write { try docks.save(dock, in: $0) }
+        if state.isNews(dock, at: Station.now()) { await save(dock) }
+    }
+
+    /// Whose the device is now, the register says before the names on it do.
+    private func save(_ dock: Dock) async {
+        let (station, isDevice) = (station, root.kind == .mount)
+        await write { database in
+            var dock = dock
+            if isDevice, let serial = dock.device {
+                let entry = try station.register(of: serial, in: database).entry(of: serial, at: Station.now())
+                dock.officer = entry?.officer ?? dock.officer
+            }
+            try station.docks.save(dock, in: database)
+        }
     }
 
     func end(_ state: RootState) async {
         board.remove(root)
         // A source that ends with the agent is not undocked: its state on record is what it was.
         guard root.kind == .mount, !board.isStopping else { return }
-        let dock = state.undocked(at: Station.now())
-        let docks = station.docks
-        await write { try docks.save(dock, in: $0) }
+        await save(state.undocked(at: Station.now()))
         station.logger.info("a device was undocked", metadata: ["source": "\(root.source)", "path": "\(root.path)"])
     }
 
