@@ -151,9 +151,10 @@ extension Spool {
         let hashing = ContentReader.hashing(bytes: size)
         let good = try rehash(copy, journal.parts, into: hashing, with: reader)
         guard good > 0 else { return nil }
-        // The card must still hold what it held then: one part of it is read twice for that.
         let last = hashing.layout.span(ofPart: good)
-        guard try reader.digest(of: last, in: file, hashing.pool) == journal.parts[good - 1] else { return nil }
+        let proof = proofSpan(before: last, cutAt: partialBytes(id) ?? last.end)
+        let here = try rereading { () throws(CollectFailure) in try reader.digest(of: proof, in: copy, hashing.pool) }
+        guard try reader.digest(of: proof, in: file, hashing.pool) == here else { return nil }
         try requireRoom(size - last.end)
         journal.parts.removeLast(journal.parts.count - good)
         let needed = needed(size - last.end)
@@ -161,6 +162,14 @@ extension Spool {
         let run = CopyRun(copy, journal: journal, in: journalFile, hashing: hashing, start: last.end)
         try spooling(needed) { () throws(FileAccessError) in try run.cutBack() }
         return run
+    }
+
+    /// The card must still hold what it held then: the end of the last good part is read twice for that. So much of it
+    /// that with what was read of the part behind it, which is read twice anyway, it makes a part.
+    private func proofSpan(before last: ByteSpan, cutAt cut: Int64) -> ByteSpan {
+        let unfinished = min(max(cut - last.end, 0), last.length)
+        let length = min(last.length, max(Int64(Sentinel.length), last.length - unfinished))
+        return ByteSpan(offset: last.end - length, length: length)
     }
 
     /// Hashes the parts of `copy` again until one is not what it was, as a power cut may have left it, and has `hashing`

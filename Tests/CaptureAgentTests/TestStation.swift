@@ -73,10 +73,14 @@ final class TestStation: Sendable {
     }
 
     /// Starts `capture-agent` with `arguments` and this station's configuration.
-    func start(_ arguments: String...) throws -> ChildProgram {
+    ///
+    /// - Parameter more: variables of this program alone. It is started by env(1) then: what LD_PRELOAD names may change the
+    ///   environment of the first program, and Swift finds no arguments behind one that moved.
+    func start(_ arguments: String..., with more: [String: String] = [:]) throws -> ChildProgram {
         try ChildProgram(
-            ["\(Self.programs)/capture-agent"] + arguments + ["--config", path("capture-agent.yaml")],
-            environment: environment)
+            (more.isEmpty ? [] : ["/usr/bin/env"]) + ["\(Self.programs)/capture-agent"] + arguments
+                + ["--config", path("capture-agent.yaml")],
+            environment: environment.merging(more) { $1 })
     }
 
     /// Runs `capture-agent` to its end.

@@ -1,0 +1,123 @@
+import EvidenceModel
+import Foundation
+import StationTesting
+import Testing
+
+/// Cards that are pulled out in the middle, and clocks that jump, on the built program.
+@Suite(
+    .timeLimit(.minutes(3)),
+    .enabled(if: FaultyCard.isAvailable, "a card that breaks on demand needs root, /dev/fuse and Scripts/test-tools"))
+struct PulledCardTests {
+    private static let partBytes = 8 << 20
+
+    private func makeStation() throws -> TestStation {
+        let station = try TestStation(
+            sources: "  - {name: docks, mounts_under: @/media, settle_seconds: 0.2}",
+            targets: "  - {name: nas, directory: {path: @/nas}}")
+        for name in ["media", "nas"] { _ = try station.folder.folder(name) }
+        return station
+    }
+
+    /// Bytes of the copy that is being made, or nothing.
+    private func copied(_ station: TestStation) -> Int {
+        let spool = station.path("state/spool")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: spool)) ?? []
+        return names.filter { $0.hasSuffix(".partial") }.map { name in
+            var status = stat()
+            return stat("\(spool)/\(name)", &status) == 0 ? Int(status.st_size) : 0
+        }.max() ?? 0
+    }
+
+    @Test func aCardThatIsTakenAwayAtEveryTenthGoesOnWhereItWas() async throws {
+        let station = try makeStation()
+        let card = try FaultyCard(in: station.folder)
+        defer { card.close() }
+        let size = 9 * Self.partBytes + 12_345
+        try await station.writeRandom("backing/FILM.TS", bytes: size)
+        let place = station.folder.path.appending("media/cam")
+        let agent = try station.start("run")
+        defer { agent.signal(SIGKILL) }
+        var read = 0
+        for tenth in 1...9 {
+            try card.mount(at: place)
+            var slow = FaultyCard.Fault()
+            slow.delaySeconds = 0.002
+            try card.set(slow, on: "FILM.TS")
+            while copied(station) < size / 10 * tenth { await Task.yield() }
+            read += Int(try card.count(of: "FILM.TS").bytes)
+            // Out of the tree at once; the read that is under way may end.
+            try card.lazyUnmount()
+            _ = try await station.status(agent) { $0["docks"][0]["state"].text == "undocked" }
+            card.close()
+            let recordings = try await station.json("recordings", "list")["recordings"].list
+            #expect(recordings.isEmpty, "nothing is called collected before it is")
+        }
+        try card.mount(at: place)
+        _ = try await station.status(agent) { $0["queue"]["verified"].number == 1 }
+        read += Int(try card.count(of: "FILM.TS").bytes)
+        // Each cut costs one part, both ends, what the kernel read ahead, and a block that was not kept.
+        let most = size + 9 * (Self.partBytes + 3 << 20)
+        #expect(read <= most, "\(read) of \(most)")
+        agent.signal(SIGTERM)
+        #expect(await agent.ended() == 0)
+        let wanted = try await station.digests(below: "backing").keys
+        #expect(try await station.digests(below: "nas/recordings").keys.contains { wanted.contains($0) })
+        #expect(try FileManager.default.contentsOfDirectory(atPath: station.path("state/spool")).count == 1)
+    }
+
+    @Test func anAgentThatIsKilledInTheMiddleGoesOnWhereItWas() async throws {
+        let station = try makeStation()
+        let card = try FaultyCard(in: station.folder)
+        defer { card.close() }
+        let size = 6 * Self.partBytes
+        try await station.writeRandom("backing/FILM.TS", bytes: size)
+        try card.mount(at: station.folder.path.appending("media/cam"))
+        var slow = FaultyCard.Fault()
+        slow.delaySeconds = 0.002
+        try card.set(slow, on: "FILM.TS")
+        let killed = try station.start("run")
+        while copied(station) < size / 2 { await Task.yield() }
+        killed.signal(SIGKILL)
+        _ = await killed.ended()
+        let before = try card.count(of: "FILM.TS").bytes
+        #expect(try await station.run("run", "--once").status == 0)
+        let again = try Int(card.count(of: "FILM.TS").bytes - before)
+        #expect(again <= size / 2 + Self.partBytes + 3 << 20, "\(again)")
+        #expect(try await station.run("verify", "--deep").status == 0)
+    }
+
+    @Test(.enabled(if: Self.fakeTime != nil, "a clock that jumps needs libfaketime"))
+    func aClockThatJumpsLosesNothing() async throws {
+        let station = try makeStation()
+        try station.write("clock", "+0")
+        let agent = try station.start(
+            "run",
+            with: [
+                "LD_PRELOAD": Self.fakeTime ?? "", "FAKETIME_TIMESTAMP_FILE": station.path("clock"),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            ])
+        defer { agent.signal(SIGKILL) }
+        for (number, offset) in ["+0", "-400d", "+400d", "-20y", "+0"].enumerated() {
+            try station.write("clock", offset)
+            let name = "card\(number)"
+            try await station.writeRandom("\(name)/FILM\(number).TS", bytes: 1_000_000 + number)
+            _ = try station.folder.folder("media/\(name)")
+            try await TestStation.tool("mount", "--bind", station.path(name), station.path("media/\(name)"))
+            _ = try await station.status(agent) { status in
+                let safe = status["docks"].list.filter { $0["safe_to_undock"].flag == true }
+                return safe.contains { $0["bay"].text == name } && status["queue"]["verified"].number == number + 1
+            }
+        }
+        agent.signal(SIGTERM)
+        #expect(await agent.ended() == 0)
+        #expect(try await station.json("recordings", "list")["recordings"].list.count == 5)
+        #expect(try await station.run("verify", "--deep").status == 0)
+    }
+
+    /// The library of faketime(1), where Debian puts it.
+    private static let fakeTime: String? = {
+        let libraries = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
+        return libraries.first { access($0, R_OK) == 0 }
+    }()
+}
