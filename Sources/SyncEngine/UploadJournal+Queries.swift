@@ -143,7 +143,7 @@ extension UploadJournal {
             database,
             sql: """
                 SELECT target, count(*) FROM upload WHERE progress <> 'verified'
-                  AND (next_try_ms IS NULL OR next_try_ms <= ?) AND parked_code IS NOT 'read_back' GROUP BY target
+                  AND \(Self.isDue("next_try_ms", "?1")) AND parked_code IS NOT 'read_back' GROUP BY target
                 """,
             arguments: [time.millisecondsSince1970])
         return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: +)

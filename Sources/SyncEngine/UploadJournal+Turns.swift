@@ -10,6 +10,11 @@ extension UploadJournal {
         CREATE INDEX upload_open ON upload(target, share, urgency, planned_at_ms, id) WHERE progress <> 'verified';
         """
 
+    /// Whether a parked upload's time has come; also where it is so far ahead that the clock must have fallen back since.
+    static func isDue(_ column: String, _ now: String) -> String {
+        "(\(column) IS NULL OR \(column) NOT BETWEEN \(now) + 1 AND \(now) + \(Int64(2 * parkedSeconds * 1000)))"
+    }
+
     /// Uploads to `target` that are not verified and whose time has come, but those in `running`: of each share the
     /// first ones, the urgent before the others and then the oldest.
     ///
@@ -30,7 +35,7 @@ extension UploadJournal {
                     SELECT upload.* FROM waiting JOIN upload ON upload.id IN (
                       SELECT first.id FROM upload AS first
                       WHERE first.target = ?1 AND first.progress <> 'verified' AND first.share = waiting.share
-                        AND (first.next_try_ms IS NULL OR first.next_try_ms <= ?2)
+                        AND \(Self.isDue("first.next_try_ms", "?2"))
                         -- What reading back has found, asking for size and tag must not forgive.
                         AND first.parked_code IS NOT 'read_back'
                         AND first.id NOT IN (SELECT value FROM json_each(?3))

@@ -81,7 +81,7 @@ package struct UploadJournal: Sendable {
     }
 
     /// Seconds after which a parked upload is looked at again without anybody asking.
-    private static let parkedSeconds = 600.0
+    static let parkedSeconds = 600.0
 
     /// Writes what happened to `plan`'s upload.
     package func write(

@@ -74,12 +74,10 @@ final class TestStation: Sendable {
 
     /// Starts `capture-agent` with `arguments` and this station's configuration.
     ///
-    /// - Parameter more: variables of this program alone. It is started by env(1) then: what LD_PRELOAD names may change the
-    ///   environment of the first program, and Swift finds no arguments behind one that moved.
+    /// - Parameter more: variables of this program alone.
     func start(_ arguments: String..., with more: [String: String] = [:]) throws -> ChildProgram {
         try ChildProgram(
-            (more.isEmpty ? [] : ["/usr/bin/env"]) + ["\(Self.programs)/capture-agent"] + arguments
-                + ["--config", path("capture-agent.yaml")],
+            ["\(Self.programs)/capture-agent"] + arguments + ["--config", path("capture-agent.yaml")],
             environment: environment.merging(more) { $1 })
     }
 

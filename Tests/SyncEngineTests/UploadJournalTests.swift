@@ -80,6 +80,13 @@ struct UploadJournalTests {
         #expect(copy.verifiedAt == noon.adding(seconds: 60))
     }
 
+    @Test func whatIsParkedIsTriedAgainAlsoWhenTheClockFellBack() throws {
+        try write(.parked(why))
+        #expect(try due(after: 599).isEmpty && due(after: 600).count == 1)
+        #expect(try due(after: -300).isEmpty)
+        #expect(try due(after: -86_400).count == 1, "nobody waits a day for a pause of ten minutes")
+    }
+
     @Test func whatAPlanSaysIsReadBack() throws {
         let empty = SampleRecording(seed: 9, size: 0).plan(key: "a/日本語 %2F+.mp4")
         try insert(empty, after: 1)
