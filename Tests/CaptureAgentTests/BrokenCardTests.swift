@@ -59,7 +59,9 @@ struct BrokenCardTests {
         _ = try await station.status(agent) { dock($0, "cam")?["state"].text == "undocked" }
         card.close()
         try card.mount(at: station.folder.path.appending("media/cam"), readOnly: true)
-        _ = try await station.status(agent) { dock($0, "cam")?["safe_to_undock"].flag == true }
+        _ = try await station.status(agent) {
+            dock($0, "cam")?["safe_to_undock"].flag == true && $0["queue"]["verified"].number == 3
+        }
         let both = try await station.json("recordings", "list", "--text", "BROKEN")["recordings"].list
         #expect(Set(both.compactMap { $0["health"].text }).count == 2 && both.count == 2)
         agent.signal(SIGTERM)

@@ -107,6 +107,29 @@ struct SpoolKeepingTests {
         #expect(try await station.json("recordings", "list")["recordings"].list.count == 1)
     }
 
+    @Test(.enabled(if: FaultyCard.isAvailable, "a card that lies needs root, /dev/fuse and Scripts/test-tools"))
+    func otherContentUnderTheSameNameIsNoticedAndKept() async throws {
+        let station = try makeStation()
+        _ = try station.folder.folder("nas")
+        let card = try FaultyCard(in: station.folder)
+        defer { card.close() }
+        try await station.writeRandom("backing/FILM.TS", bytes: 300_000)
+        let place = station.folder.path.appending("media/cam")
+        try card.mount(at: place, readOnly: true)
+        #expect(try await station.run("run", "--once").status == 0)
+        card.close()
+        // The same name, size and times, and another beginning.
+        try card.mount(at: place, readOnly: true)
+        var fault = FaultyCard.Fault()
+        (fault.liesFromOpening, fault.liesAt) = (1, 0)
+        try card.set(fault, on: "FILM.TS")
+        let once = try await station.run("run", "--once", "--json")
+        #expect(once.status == 0)
+        let reason = try JSONValue(once.output)["docks"][0]["reason"].text
+        #expect(reason?.hasPrefix("1 files have other content") == true, "\(reason ?? "")")
+        #expect(try await station.json("recordings", "list")["recordings"].list.count == 2)
+    }
+
     @Test(.enabled(if: CardImage.isAvailable(.ext4), "mounting ext4 images needs root and loop devices"))
     func removalsThatWereCutShortAreSettledAtTheNextDocking() async throws {
         let station = try makeStation()

@@ -50,7 +50,8 @@ struct CaptureAgentCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, DemoCommand.self, StatusCommand.self, RecordingsCommand.self, ProbeCommand.self,
-            VerifyCommand.self, DevicesCommand.self, WipeCommand.self, LedgerCommand.self, ConfigCommand.self, DoctorCommand.self,
+            VerifyCommand.self, DevicesCommand.self, WipeCommand.self, LedgerCommand.self, ConfigCommand.self,
+            DoctorCommand.self,
         ])
 
     static let version = "0.1.0"

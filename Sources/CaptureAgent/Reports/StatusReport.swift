@@ -175,7 +175,8 @@ struct StatusReport: Encodable {
         let state = rule.state(of: dock)
         let zone = configuration.station.zone
         return DockRow(
-            docking: dock.id, source: dock.source, bay: dock.bay, device: dock.device, officer: dock.officer, state: state.rawValue,
+            docking: dock.id, source: dock.source, bay: dock.bay, device: dock.device, officer: dock.officer,
+            state: state.rawValue,
             filesTotal: dock.filesTotal, filesCollected: dock.filesCollected, filesDamaged: dock.filesDamaged,
             filesVerified: dock.filesVerified, filesWiped: dock.filesWiped, bytesTotal: dock.bytesTotal,
             bytesCollected: dock.bytesCollected, bytesVerified: dock.bytesVerified,

@@ -9,7 +9,9 @@ import MediaIndex
 struct FileCollection: Sendable {
     enum Outcome: Sendable {
         /// It is a recording now, or content that was known from elsewhere.
-        case collected(RecordingID, DeviceProfiles.Reading)
+        ///
+        /// `isExchanged`: a file of the same name, size and times was collected here before, and it was another one.
+        case collected(RecordingID, DeviceProfiles.Reading, isExchanged: Bool)
         /// So many bytes of it could not be read. The rest is a recording now.
         case salvaged(RecordingID, DeviceProfiles.Reading, unreadableBytes: Int64)
         /// It was collected from this very file before.
@@ -43,7 +45,8 @@ struct FileCollection: Sendable {
     func run() async -> Outcome {
         let reading = station.profiles.read(path: file.path, volumeLabel: root.label, signs: signs)
         do {
-            if let known = try await knownRecording() {
+            let familiarity = mode == .salvage ? .new : try await familiarity()
+            if case .known(let known) = familiarity {
                 try await note(known)
                 if isSpooled { try? station.spool.discardInterrupted(of: origin, except: nil) }
                 return .known(reading)
@@ -55,7 +58,9 @@ struct FileCollection: Sendable {
             do {
                 let recording = try await catalogue(read, as: id, reading)
                 let unreadableBytes = read.unreadable.reduce(0) { $0 + $1.length }
-                if unreadableBytes == 0 { return .collected(recording, reading) }
+                if unreadableBytes == 0 {
+                    return .collected(recording, reading, isExchanged: familiarity == .exchanged)
+                }
                 return .salvaged(recording, reading, unreadableBytes: unreadableBytes)
             } catch {
                 await discard(id)
@@ -77,13 +82,20 @@ struct FileCollection: Sendable {
         try? station.spool.discard(id)
     }
 
-    /// The recording that was collected from this very file, as far as stamp and both ends can tell.
-    private func knownRecording() async throws -> RecordingID? {
+    private enum Familiarity: Sendable, Hashable {
+        /// The recording that was collected from this very file, as far as stamp and both ends can tell.
+        case known(RecordingID)
+        /// Name and stamp are those of a file that was collected, and its ends are not.
+        case exchanged
+        case new
+    }
+
+    private func familiarity() async throws -> Familiarity {
         let (catalogue, root, file) = (station.catalogue, root, file)
         let isLikely = try await station.database.read {
             try catalogue.mayHaveSeen(file, source: root.source, fileSystem: root.fileSystem, in: $0)
         }
-        guard isLikely else { return nil }
+        guard isLikely else { return .new }
         let sentinel = try await lane.run { () throws(CollectFailure) in
             try Self.opening(file, in: root) { (opened) throws(CollectFailure) in
                 try ContentReader().sentinel(of: opened, stamp: file.stamp)
@@ -92,11 +104,11 @@ struct FileCollection: Sendable {
         let sighting = sighting(sentinel)
         let (isSpooled, spool) = (isSpooled, station.spool)
         return try await station.database.read { database in
-            guard let known = try catalogue.recording(seenAt: sighting, in: database) else { return nil }
+            guard let known = try catalogue.recording(seenAt: sighting, in: database) else { return .exchanged }
             // A source that was collected in place and is now copied: the copy is still to be made.
-            guard isSpooled, let recording = try catalogue.recording(known, in: database) else { return known }
+            guard isSpooled, let recording = try catalogue.recording(known, in: database) else { return .known(known) }
             // Nor is a copy that was lost from the spool and is still needed.
-            return recording.needsCopy(in: spool) ? nil : known
+            return recording.needsCopy(in: spool) ? .new : .known(known)
         }
     }
 

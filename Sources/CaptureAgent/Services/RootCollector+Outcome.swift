@@ -9,10 +9,13 @@ extension RootCollector {
     func end(_ outcome: FileCollection.Outcome, _ state: inout RootState) async -> [CollectMachine.Action] {
         let file = state.machine.reading
         switch outcome {
-        case .collected(_, let reading), .known(let reading):
+        case .collected(_, let reading, _), .known(let reading):
             state.name(reading)
             await forget(file, &state)
-            if case .collected(let recording, _) = outcome { tell(recording) }
+            if case .collected(let recording, _, let isExchanged) = outcome {
+                tell(recording)
+                if isExchanged { state.filesExchanged += 1 }
+            }
             let actions = state.machine.fileCollected()
             if state.machine.isIdle { await retryParked() }
             return actions

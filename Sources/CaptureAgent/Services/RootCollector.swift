@@ -57,7 +57,7 @@ struct RootCollector: Sendable {
         defer { station.roots.remove(root) }
         guard var state = await begin() else { return }
         let reader = Reader(lane: lane, signs: await readSigns(lane), sender: sender)
-        state.remark = await runAttachHooks(reader.signs)
+        state.attachTrouble = await runAttachHooks(reader.signs)
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await watch(sender) }

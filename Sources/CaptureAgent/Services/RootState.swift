@@ -16,8 +16,10 @@ struct RootState: Sendable {
     /// How wrong the device's clock is, where that was measured.
     var clockOffset: ClockOffset?
     var emptying = EmptyingState()
-    /// What is worth knowing, and asks nothing of anybody here.
-    var remark: String?
+    /// What `on_attach` had to say.
+    var attachTrouble: String?
+    /// Files that stand where others of the same name, size and times were collected.
+    var filesExchanged = 0
     private var isLookedAt = false
     private var trouble: String?
     private var scan: ScanSummary?
@@ -82,6 +84,15 @@ struct RootState: Sendable {
 
     /// Everything that was found is collected, whole.
     var isCollected: Bool { condition == .quiet && machine.isDone }
+
+    /// What is worth knowing, and asks nothing of anybody here.
+    private var remark: String? {
+        if let attachTrouble { return attachTrouble }
+        return filesExchanged == 0
+            ? nil
+            : "\(filesExchanged) files have other content than those of the same name, size and times that were collected "
+                + "before; both are kept"
+    }
 
     /// What a person must look at, or nothing.
     private var reason: String? {
