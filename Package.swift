@@ -110,7 +110,8 @@ let package = Package(
         tests(
             of: "CaptureAgent",
             [
-                "CaptureProbe", "Console", "CustodyLedger", "EvidenceModel", "FileAccess", "MediaIndex", "SyncEngine",
+                "CaptureProbe", "Collector", "Console", "CustodyLedger", "DockWatch", "EvidenceModel", "FileAccess",
+                "MediaIndex", "SyncEngine",
                 "LocatedYAML",
                 "StationTesting", grdb, logging,
             ]),

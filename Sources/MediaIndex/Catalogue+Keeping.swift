@@ -15,11 +15,21 @@ extension Catalogue {
         try Row.fetchAll(
             database.cachedStatement(
                 sql: """
-                    SELECT id, size_bytes FROM recording
+                    SELECT id, size_bytes FROM recording INDEXED BY recording_evictable
                     WHERE \(Self.mayGo) ORDER BY collected_at_ms LIMIT ?
                     """),
             arguments: [limit]
         ).compactMap { row in RecordingID(row["id"]).map { ($0, row["size_bytes"]) } }
+    }
+
+    /// Bytes of all copies that may make room.
+    package func evictableBytes(in database: Database) throws -> Int64 {
+        try Int64.fetchOne(
+            database.cachedStatement(
+                sql: """
+                    SELECT coalesce(sum(size_bytes), 0) FROM recording INDEXED BY recording_evictable
+                    WHERE \(Self.mayGo)
+                    """)) ?? 0
     }
 
     package func isEvictable(_ id: RecordingID, in database: Database) throws -> Bool {

@@ -78,13 +78,15 @@ extension DockLog {
             arguments: [docking]) ?? 0
     }
 
-    /// How many files of this docking are verified on every target and were not removed.
+    /// How many files of this docking are verified on every target, held by nobody, and were not removed.
     package func filesRemovable(docking: Int64, in database: Database) throws -> Int {
         try Int.fetchOne(
             database.cachedStatement(
                 sql: """
                     SELECT count(*) FROM docking_file JOIN recording ON recording.id = docking_file.recording
                     WHERE docking = ?1 AND recording.state = 'verified' AND NOT EXISTS(
+                      SELECT 1 FROM hold WHERE hold.recording = recording.id AND released_at_ms IS NULL)
+                      AND NOT EXISTS(
                       SELECT 1 FROM removal WHERE removal.docking = ?1 AND removal.path = docking_file.path
                         AND removed_at_ms IS NOT NULL)
                     """),

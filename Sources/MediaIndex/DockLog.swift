@@ -71,8 +71,11 @@ package struct DockLog: Sendable {
         try database.execute(
             sql: """
                 UPDATE docking SET state = 'undocked', undocked_at_ms = ?, ended = 'unwatched', bytes_per_second = 0,
-                  reason = CASE WHEN files_collected < files_total THEN
-                    'no agent was running before all files were collected: dock it again' END
+                  reason = CASE
+                    WHEN files_collected < files_total THEN
+                      'no agent was running before all files were collected: dock it again'
+                    WHEN state = 'attention' THEN reason
+                    WHEN state = 'reading' THEN 'no agent was running before it was looked through: dock it again' END
                 WHERE undocked_at_ms IS NULL
                 """,
             arguments: [time.millisecondsSince1970])

@@ -56,12 +56,13 @@ extension UploadJournal {
     package func uploads(
         of recording: RecordingID?, target: String?, in database: Database
     ) throws -> [JournaledUpload] {
-        try Row.fetchAll(
-            database,
-            sql: """
-                SELECT * FROM upload WHERE (?1 IS NULL AND progress = 'verified' OR recording = ?1)
-                  AND (?2 IS NULL OR target = ?2) ORDER BY recording, target
-                """,
+        // Two questions, so that the one about a recording comes from an index.
+        let which = recording == nil ? "?1 IS NULL AND progress = 'verified'" : "recording = ?1"
+        return try Row.fetchAll(
+            database.cachedStatement(
+                sql: """
+                    SELECT * FROM upload WHERE \(which) AND (?2 IS NULL OR target = ?2) ORDER BY recording, target
+                    """),
             arguments: [recording?.text, target]
         ).map { try journaled($0, in: database) }
     }
@@ -103,13 +104,15 @@ extension UploadJournal {
 
     /// The copies of a recording, or all parked ones when none is named.
     package func copies(of recording: RecordingID?, in database: Database) throws -> [CopyStatus] {
-        try Row.fetchAll(
+        let which =
+            recording == nil ? "?1 IS NULL AND parked_reason IS NOT NULL AND progress <> 'verified'" : "recording = ?1"
+        return try Row.fetchAll(
             database.cachedStatement(
                 sql: """
                     SELECT upload.*, \(Self.copyState) AS copy_state, receipt.tag AS receipt_tag, receipt.version_id,
                       max(receipt.asked_at_ms) AS verified_at_ms
                     FROM upload LEFT JOIN receipt ON receipt.upload = upload.id
-                    WHERE (?1 IS NULL AND parked_reason IS NOT NULL AND progress <> 'verified') OR recording = ?1
+                    WHERE \(which)
                     GROUP BY upload.id ORDER BY recording, target
                     """),
             arguments: [recording?.text]

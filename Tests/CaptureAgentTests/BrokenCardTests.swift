@@ -115,6 +115,51 @@ struct BrokenCardTests {
         #expect(try await station.run("verify", "--deep").status == 0)
     }
 
+    /// A receipt tells what a target had once.
+    @Test func whatATargetHasLostIsNotRemoved() async throws {
+        let station = try makeStation()
+        let card = try FaultyCard(in: station.folder)
+        defer { card.close() }
+        for name in ["A", "B"] { try await station.writeRandom("backing/\(name).TS", bytes: 1_000_000) }
+        try card.mount(at: station.folder.path.appending("media/cam"))
+        let wanted = try await station.digests(below: "backing").keys
+        #expect(try await station.run("run", "--once").status == 0)
+        try FileManager.default.removeItem(atPath: station.path("nas/recordings"))
+        try station.allowWiping()
+        let agent = try station.start("run")
+        defer { agent.signal(SIGKILL) }
+        // First they are made again from the station's copies; only then may they go.
+        _ = try await station.status(agent) { dock($0, "cam")?["files_wiped"].number == 2 }
+        agent.signal(SIGTERM)
+        #expect(await agent.ended() == 0)
+        #expect(Set(try await station.digests(below: "nas/recordings").keys).isSuperset(of: wanted))
+        #expect(try await station.run("verify", "--deep").status == 0)
+        #expect(try await station.ledgerTypes().count { $0 == "differs" } == 2)
+    }
+
+    /// It hangs before anything is known of it: in the small files that profiles ask for.
+    @Test func aCardThatHangsAtOnceEndsWithItsMountAndStopsNobody() async throws {
+        let station = try makeStation()
+        try station.write(
+            "devices.yaml",
+            "profiles: [{name: marked, marker_file: MARK.TXT, patterns: [{name: n, pattern: '(?<device>K\\d)'}]}]")
+        let card = try FaultyCard(in: station.folder)
+        defer { card.close() }
+        try station.write("backing/MARK.TXT", "x")
+        try card.mount(at: station.folder.path.appending("media/cam"))
+        var fault = FaultyCard.Fault()
+        fault.stalls = true
+        try card.set(fault, on: "MARK.TXT")
+        let agent = try station.start("run")
+        defer { agent.signal(SIGKILL) }
+        try card.waitUntilStalled()
+        try card.lazyUnmount()
+        _ = try await station.status(agent) { dock($0, "cam")?["state"].text == "undocked" }
+        // Its read has not returned, and the agent ends all the same.
+        agent.signal(SIGTERM)
+        #expect(await agent.ended() == 0)
+    }
+
     @Test func aCardThatCannotBeWrittenIsLeftAndThatIsSaid() async throws {
         let station = try makeStation(", wipe: after_receipt")
         let card = try FaultyCard(in: station.folder)

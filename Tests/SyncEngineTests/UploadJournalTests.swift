@@ -2,6 +2,7 @@ import EvidenceModel
 import Foundation
 import GRDB
 import StationTesting
+import Synchronization
 import Testing
 
 @testable import SyncEngine
@@ -122,6 +123,25 @@ struct UploadJournalTests {
                 == expected.mapValues { order in
                     Array(order.filter { !running.contains($0) }.prefix(5))
                 })
+    }
+
+    /// A station has a hundred thousand uploads.
+    @Test func copiesOfARecordingComeFromAnIndex() throws {
+        let log = QueryLog()
+        try queue.read { database in
+            database.trace { log.add("\($0)") }
+            _ = try journal.copies(of: plan.recording, in: database)
+            _ = try journal.uploads(of: plan.recording, target: nil, in: database)
+            database.trace(options: [])
+            for sql in log.all where sql.hasPrefix("SELECT") && sql.contains("upload.*") || sql.contains("FROM upload ")
+            {
+                let filled = sql.replacing("?1", with: "'x'").replacing("?2", with: "NULL")
+                let steps = try String.fetchAll(
+                    database, sql: "EXPLAIN QUERY PLAN \(filled)", adapter: SuffixRowAdapter(fromIndex: 3))
+                #expect(!steps.contains { $0.hasPrefix("SCAN upload") }, "\(sql): \(steps)")
+            }
+        }
+        #expect(log.all.count >= 2)
     }
 
     @Test func uploadsOfTheFirstVersionWaitInOneShare() throws {
@@ -255,4 +275,12 @@ struct UploadJournalTests {
         }
         #expect(try queue.read { try journal.targets(in: $0) } == [waiting, TargetStatus(name: "b")])
     }
+}
+
+/// Statements that were run.
+private final class QueryLog: Sendable {
+    private let statements = Mutex<[String]>([])
+
+    func add(_ statement: String) { statements.withLock { $0.append(statement) } }
+    var all: [String] { statements.withLock { $0 } }
 }

@@ -28,9 +28,12 @@ struct Agent: Sendable {
         let content = StationContent(station: station)
         let describeBell = Bell()
         let board = RootBoard()
-        let uploads = UploadService(station: station, content: content)
+        let targets = station.configuration.targets.map(ConfiguredTarget.init)
+        let uploads = UploadService(station: station, content: content, targets: targets)
         let hooks = station.runsPrograms ? try AttachHooks() : nil
-        let watch = WatchService(station: station, board: board, hooks: hooks) { describeBell.ring() }
+        let watch = WatchService(station: station, board: board, hooks: hooks, targets: targets.map(\.target)) {
+            describeBell.ring()
+        }
         let prober = try MediaProber(
             worker: MediaProber.defaultWorkerPath(),
             workers: ProcessInfo.processInfo.activeProcessorCount + Self.hangingWorkers,
@@ -62,6 +65,8 @@ struct Agent: Sendable {
             let service = OnceService(station: station, board: board, result: result)
             configured.append(.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup))
         }
+        // Told first of all that the end has begun.
+        configured.append(.init(service: StopGuard(result: result, logger: station.logger)))
         self.services = configured
     }
 

@@ -161,25 +161,37 @@ struct DescribeService: Service {
 
     /// Plans copies to targets that were added to the configuration since the recordings were described.
     private func planForNewTargets() async throws {
-        let (station, now) = (station, Station.now())
         for target in station.configuration.targetNames {
-            try await station.database.write(durable: false) { database in
-                let missing = try String.fetchAll(
-                    database,
-                    sql: """
-                        SELECT id FROM recording WHERE described_at_ms IS NOT NULL AND NOT EXISTS
-                          (SELECT 1 FROM upload WHERE upload.recording = recording.id AND upload.target = ?)
-                        """,
-                    arguments: [target])
-                for id in missing.compactMap({ RecordingID($0) }) {
-                    guard let recording = try station.catalogue.recording(id, in: database) else { continue }
-                    var plan = station.plan(recording, target: target)
-                    // The key was chosen once, for all targets.
-                    plan.key = try station.journal.copies(of: id, in: database).first?.key ?? plan.key
-                    try station.journal.insert(plan, turn: station.turn(recording), at: now, in: database)
-                    try station.refreshState(of: id, in: database)
-                }
+            // Piece by piece: orders of the control socket, and everything else that writes, come in between.
+            var isDone = false
+            while !isDone {
+                isDone = try await planMissing(for: target)
             }
+        }
+    }
+
+    private static let plannedAtOnce = 256
+
+    /// Plans copies of some recordings that have none for `target`; whether that was all.
+    private func planMissing(for target: String) async throws -> Bool {
+        let (station, now) = (station, Station.now())
+        return try await station.database.write(durable: false) { database in
+            let missing = try String.fetchAll(
+                database,
+                sql: """
+                    SELECT id FROM recording WHERE described_at_ms IS NOT NULL AND NOT EXISTS
+                      (SELECT 1 FROM upload WHERE upload.recording = recording.id AND upload.target = ?) LIMIT ?
+                    """,
+                arguments: [target, Self.plannedAtOnce])
+            for id in missing.compactMap({ RecordingID($0) }) {
+                guard let recording = try station.catalogue.recording(id, in: database) else { continue }
+                var plan = station.plan(recording, target: target)
+                // The key was chosen once, for all targets.
+                plan.key = try station.journal.copies(of: id, in: database).first?.key ?? plan.key
+                try station.journal.insert(plan, turn: station.turn(recording), at: now, in: database)
+                try station.refreshState(of: id, in: database)
+            }
+            return missing.count < Self.plannedAtOnce
         }
     }
 }

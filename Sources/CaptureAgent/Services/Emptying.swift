@@ -4,14 +4,16 @@ import EvidenceModel
 import FileAccess
 import Logging
 import MediaIndex
+import SyncEngine
 
 /// Removes from one docked device what is proved to be at the targets, file by file (I5): the records' word
-/// (`WipeRule`), a second reading of the device past the page cache, the records' word again with the intent in one
-/// durable transaction, and only then the name.
+/// (`WipeRule`), every target's word, a second reading of the device past the page cache, the records' word again with
+/// the intent in one durable transaction, and only then the name.
 struct Emptying: Sendable {
     enum Ending: Sendable, Hashable {
-        /// All that may go is gone; why what stays does, with how many files.
-        case done(stays: [String: Int])
+        /// All that may go is gone; why what stays does, with how many files, and how many of them for a reason that may
+        /// pass by itself.
+        case done(stays: [String: Int], passing: Int = 0)
         /// The device cannot be written.
         case readOnly
         /// The device does not give the bytes that were collected: it is not touched any more.
@@ -25,6 +27,10 @@ struct Emptying: Sendable {
     let station: Station
     let lane: IOLane
     let progress: ReadProgress
+    /// What is asked, for each file, whether it has it still.
+    let targets: [any StorageTarget]
+    /// Called before each file: whoever made the device writable for a while does so again.
+    let keepWritable: @Sendable () async -> Void
     /// Told after each file that is gone.
     let removed: @Sendable () -> Void
 
@@ -46,6 +52,12 @@ struct Emptying: Sendable {
         var ending: Ending
     }
 
+    /// Why a file stays.
+    private struct Stay: Sendable {
+        var reason: String
+        var mayPass = false
+    }
+
     private var view: StationView { StationView(station) }
 
     /// Whether the device is mounted so that files could be removed, as far as it answers.
@@ -60,41 +72,62 @@ struct Emptying: Sendable {
 
     private func removeAll() async throws -> Ending {
         var stays: [String: Int] = [:]
+        var passing = 0
         var after = RawPath("")
         while true {
             let (docks, docking, last) = (station.docks, docking, after)
             let paths = try await station.database.read {
                 try docks.filesLeft(after: last, docking: docking, limit: Self.batch, in: $0)
             }
-            guard let end = paths.last else { return .done(stays: stays) }
+            guard let end = paths.last else { return .done(stays: stays, passing: passing) }
             for path in paths {
                 if Task.isCancelled { throw Stop(ending: .hindered("the agent stops, or the device went")) }
-                if let reason = try await remove(path) { stays[reason, default: 0] += 1 }
+                await keepWritable()
+                guard let stay = try await remove(path) else { continue }
+                stays[stay.reason, default: 0] += 1
+                if stay.mayPass { passing += 1 }
             }
             after = end
         }
     }
 
     /// Why the file stays, or nothing where it is gone.
-    private func remove(_ path: RawPath) async throws -> String? {
+    private func remove(_ path: RawPath) async throws -> Stay? {
         let (view, root, docking) = (view, root, docking)
         let candidate = try await station.database.read {
             try view.wipeCandidate(path, source: root.source, fileSystem: root.fileSystem, docking: docking, in: $0)
         }
         guard let candidate else { return nil }
-        if case .stays(let reason) = rule.verdict(candidate.facts) { return reason }
+        if case .stays(let reason) = rule.verdict(candidate.facts) { return Stay(reason: reason) }
+        if let reason = try await missing(candidate.recording) { return Stay(reason: reason, mayPass: true) }
         let proof: Proof
         switch try await prove(candidate) {
         case .proved(let found): proof = found
-        case .stays(let reason): return reason
+        case .stays(let reason): return Stay(reason: reason)
         }
         let removal = DockLog.Removal(
             docking: docking, path: path, recording: candidate.recording, method: proof.method.rawValue)
-        guard try await begin(removal) else { return "its state changed while it was read again" }
-        return try await unlink(removal, candidate, proof)
+        guard try await begin(removal) else {
+            return Stay(reason: "its state changed while it was read again", mayPass: true)
+        }
+        return try await unlink(removal, candidate, proof).map { Stay(reason: $0) }
     }
 
     private var rule: WipeRule { WipeRule(targets: station.configuration.targetNames) }
+
+    /// Asks every target now: a receipt tells what it had once. What it says goes into journal and ledger, as any audit;
+    /// a copy that is gone is made again from the station. Why the file stays, or nothing where all have it.
+    private func missing(_ id: RecordingID) async throws -> String? {
+        let audit = TargetAudit(view: view, station: station, holder: nil)
+        for target in targets {
+            let (journal, name) = (station.journal, target.name)
+            let upload = try await station.database.read { try journal.uploads(of: id, target: name, in: $0).first }
+            guard let upload else { return "no copy to \(name) is planned yet" }
+            let finding = try await audit.audit(upload, target, isDeep: false)
+            if finding.result != .matches { return "\(name) does not confirm that it has it" }
+        }
+        return nil
+    }
 
     // MARK: Proving
 
@@ -114,12 +147,14 @@ struct Emptying: Sendable {
         let reading: (stamp: FileStamp, second: SecondReading)?
         do {
             reading = try await lane.run { () throws -> (stamp: FileStamp, second: SecondReading)? in
-                let file = try DirectoryTree(root).file(candidate.path)
-                let stamp = try file.status().stamp
-                guard candidate.times.contains(FileTimes(stamp)) else { return nil }
-                let reader = UncachedReader(
-                    isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
-                return (stamp, try reader.read(file, stamp: stamp, blockDevice: Self.driverDevice(root)))
+                try progress.asked { () throws -> (stamp: FileStamp, second: SecondReading)? in
+                    let file = try DirectoryTree(root).file(candidate.path)
+                    let stamp = try file.status().stamp
+                    guard candidate.times.contains(FileTimes(stamp)) else { return nil }
+                    let reader = UncachedReader(
+                        isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
+                    return (stamp, try reader.read(file, stamp: stamp, blockDevice: Self.driverDevice(root)))
+                }
             }
         } catch let error as FileAccessError where error.meaning == .missing {
             return .stays("it is not there any more")
@@ -176,9 +211,11 @@ struct Emptying: Sendable {
     private func unlink(
         _ removal: DockLog.Removal, _ candidate: WipeCandidate, _ proof: Proof
     ) async throws -> String? {
-        let root = root
+        let (root, progress) = (root, progress)
         let outcome = try await lane.run { () throws(FileAccessError) in
-            try DirectoryTree(root).remove(candidate.path, stamp: proof.stamp)
+            try progress.asked { () throws(FileAccessError) in
+                try DirectoryTree(root).remove(candidate.path, stamp: proof.stamp)
+            }
         }
         switch outcome {
         case .removed:
@@ -194,13 +231,13 @@ struct Emptying: Sendable {
         }
     }
 
-    private func abandon(_ removal: DockLog.Removal, _ reason: String) async throws -> String {
+    func abandon(_ removal: DockLog.Removal, _ reason: String) async throws -> String {
         let docks = station.docks
         try await station.database.write(durable: false) { try docks.abandon(removal, in: $0) }
         return reason
     }
 
-    private func complete(_ removal: DockLog.Removal) async throws {
+    func complete(_ removal: DockLog.Removal) async throws {
         let (station, root, now) = (station, root, Station.now())
         _ = try await station.database.write(durable: true) { database in
             let digest = try station.catalogue.recording(removal.recording, in: database)?.content.digest
@@ -216,27 +253,5 @@ struct Emptying: Sendable {
         station.logger.info(
             "a file was removed from its device",
             metadata: ["source": "\(root.source)", "recording.id": "\(removal.recording)"])
-    }
-
-    /// What was begun when the agent was killed or the device went: gone, and then the ledger is told; or still there.
-    private func settleOpenRemovals() async throws {
-        let (docks, root) = (station.docks, root)
-        let open = try await station.database.read {
-            try docks.openRemovals(source: root.source, fileSystem: root.fileSystem, in: $0)
-        }
-        for removal in open {
-            let isThere = try await lane.run { () throws(FileAccessError) in try Self.isThere(removal.path, on: root) }
-            if isThere { _ = try await abandon(removal, "") } else { try await complete(removal) }
-        }
-    }
-
-    private static func isThere(_ path: RawPath, on root: WatchedRoot) throws(FileAccessError) -> Bool {
-        do throws(FileAccessError) {
-            _ = try DirectoryTree(root).directory(path.parent).status(of: path.lastComponent)
-            return true
-        } catch {
-            guard error.meaning == .missing else { throw error }
-            return false
-        }
     }
 }

@@ -4,7 +4,8 @@ import EvidenceModel
 ///
 ///     waiting ── mayStart, started ─▶ running ── ended ─▶ waiting | refused
 ///
-/// Once it is refused, nothing more is removed in this docking.
+/// Once it is refused, nothing more is removed in this docking. What stayed at the end of a run is not tried again until
+/// the number of files that could go is another one.
 struct EmptyingState: Sendable {
     private(set) var isRunning = false
     /// Files that are gone from the device.
@@ -15,12 +16,14 @@ struct EmptyingState: Sendable {
     private(set) var remark: String?
     /// Seconds until it is looked at again.
     private var pause = 0
-    private var runs = 0
-    /// Files that stayed at the end of the last run, for reasons that their number tells well enough.
+    /// Files that could go when it was looked at first after a run: they stayed, for whatever reason.
     private var left: Int?
+    private var isLeftDue = false
+    private var removedBefore = 0
+    private var runs = 0
 
     private static let lookSeconds = 10
-    private static let retrySeconds = 60
+    private static let retrySeconds = 30
 
     /// A second passed; whether it is time to look whether something may be removed.
     mutating func ticked() -> Bool {
@@ -31,15 +34,18 @@ struct EmptyingState: Sendable {
         return true
     }
 
-    /// Whether there is anything to do about so many files.
-    func mayStart(_ files: Int) -> Bool { !isRunning && refusal == nil && files > 0 && files != left }
+    /// So many files could go, as far as the records tell; whether there is anything to do about them.
+    mutating func mayStart(_ files: Int) -> Bool {
+        if isLeftDue { (left, isLeftDue) = (files, false) }
+        return !isRunning && refusal == nil && files > 0 && files != left
+    }
 
-    /// Whether this is the docking's first run.
+    /// Whether the device is to be made writable where it is not: at first, and again after a run that removed something.
     mutating func started() -> Bool {
+        defer { (runs, removedBefore) = (runs + 1, removed) }
         isRunning = true
-        runs += 1
         remark = "files that are proved to be safe are being removed: leave it docked"
-        return runs == 1
+        return runs == 0 || removed > removedBefore
     }
 
     mutating func fileRemoved() { removed += 1 }
@@ -48,12 +54,14 @@ struct EmptyingState: Sendable {
         isRunning = false
         pause = Self.lookSeconds
         switch ending {
-        case .done(let stays):
-            left = stays.values.reduce(0, +)
+        case .done(let stays, let passing):
+            // What may pass by itself is looked at again, whatever the number of files is then.
+            (left, isLeftDue) = (nil, passing == 0)
+            if passing > 0 { pause = Self.retrySeconds }
             remark = Self.text(removed: removed, stays: stays)
         case .readOnly:
             pause = Self.retrySeconds
-            remark = "it is mounted read-only, so nothing is removed from it"
+            remark = "it is mounted read-only, so nothing \(removed > 0 ? "more " : "")is removed from it"
         case .hindered(let sentence):
             pause = Self.retrySeconds
             remark = "nothing more is removed for now: \(sentence)"

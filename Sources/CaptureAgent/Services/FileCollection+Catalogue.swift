@@ -1,6 +1,7 @@
 import Collector
 import CustodyLedger
 import EvidenceModel
+import FileAccess
 import GRDB
 import MediaIndex
 
@@ -43,17 +44,23 @@ extension FileCollection {
         var copy = id
         var outcome = try await write(recording, sighting, copy: copy)
         while case .wanted(let other) = outcome {
-            try station.spool.reassign(copy, to: other)
-            try station.spool.setAside(other)
+            let from = copy
+            try await spooling { (spool) throws(FileAccessError) in
+                // In this order: a crash in between leaves no two copies under one id.
+                try spool.setAside(other)
+                try spool.reassign(from, to: other)
+            }
             copy = other
             outcome = try await write(recording, sighting, copy: copy)
         }
         let known: RecordingID = if case .known(let known) = outcome { known } else { id }
         if isSpooled {
-            if known == copy { try station.spool.seal(copy) } else { try station.spool.discard(copy) }
-            // The file is collected: what was begun of an older one under its name is wanted no more. What was begun of
-            // this one is, where this reading is not all of it.
-            if read.unreadable.isEmpty { try? station.spool.discardInterrupted(of: origin, except: nil) }
+            let sealed = copy
+            try await spooling { (spool) throws(FileAccessError) in
+                if known == sealed { try spool.seal(sealed) } else { try spool.discard(sealed) }
+            }
+            // Of a file that was read in part, what was begun of it is still wanted.
+            if read.unreadable.isEmpty { await discardInterrupted() }
         }
         return known
     }

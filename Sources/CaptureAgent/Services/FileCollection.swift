@@ -48,12 +48,12 @@ struct FileCollection: Sendable {
             let familiarity = mode == .salvage ? .new : try await familiarity()
             if case .known(let known) = familiarity {
                 try await note(known)
-                if isSpooled { try? station.spool.discardInterrupted(of: origin, except: nil) }
+                await discardInterrupted()
                 return .known(reading)
             }
             var generator = SystemRandomNumberGenerator()
             let new = RecordingID(time: Station.now(), using: &generator)
-            let id = isSpooled && mode == .whole ? station.spool.interruptedCopy(of: origin) ?? new : new
+            let id = await interruptedCopy() ?? new
             let read = try await self.read(as: id)
             do {
                 let recording = try await catalogue(read, as: id, reading)
@@ -73,13 +73,34 @@ struct FileCollection: Sendable {
         }
     }
 
+    /// What the spool does waits for its disk: never on the threads that all tasks share.
+    func spooling<Result: Sendable>(
+        _ body: @Sendable @escaping (Spool) throws(FileAccessError) -> Result
+    ) async throws(FileAccessError) -> Result {
+        let spool = station.spool
+        return try await lane.run { () throws(FileAccessError) in try body(spool) }
+    }
+
+    private func interruptedCopy() async -> RecordingID? {
+        guard isSpooled, mode == .whole else { return nil }
+        let origin = origin
+        return try? await spooling { $0.interruptedCopy(of: origin) }
+    }
+
+    /// What was begun of an older file of this name is wanted no more.
+    func discardInterrupted() async {
+        guard isSpooled else { return }
+        let origin = origin
+        try? await spooling { (spool) throws(FileAccessError) in try spool.discardInterrupted(of: origin, except: nil) }
+    }
+
     /// Takes back a copy that did not get into the catalogue; where that cannot be told for sure, it stays.
     private func discard(_ id: RecordingID) async {
         let catalogue = station.catalogue
         guard isSpooled, let known = try? await station.database.read({ try catalogue.recording(id, in: $0) != nil }),
             !known
         else { return }
-        try? station.spool.discard(id)
+        try? await spooling { (spool) throws(FileAccessError) in try spool.discard(id) }
     }
 
     private enum Familiarity: Sendable, Hashable {
@@ -96,9 +117,12 @@ struct FileCollection: Sendable {
             try catalogue.mayHaveSeen(file, source: root.source, fileSystem: root.fileSystem, in: $0)
         }
         guard isLikely else { return .new }
+        let progress = progress
         let sentinel = try await lane.run { () throws(CollectFailure) in
-            try Self.opening(file, in: root) { (opened) throws(CollectFailure) in
-                try ContentReader().sentinel(of: opened, stamp: file.stamp)
+            try progress.asked { () throws(CollectFailure) in
+                try Self.opening(file, in: root) { (opened) throws(CollectFailure) in
+                    try ContentReader().sentinel(of: opened, stamp: file.stamp)
+                }
             }
         }
         let sighting = sighting(sentinel)
@@ -124,10 +148,12 @@ struct FileCollection: Sendable {
         let (collection, progress) = (self, progress)
         let reader = ContentReader(isCancelled: { Task.isCancelled }, progress: { progress.set($0) })
         return try await lane.run { () throws(CollectFailure) in
-            try Self.opening(collection.file, in: collection.root) { (opened) throws(CollectFailure) in
-                switch collection.mode {
-                case .whole: try collection.readWhole(opened, as: id, with: reader)
-                case .salvage: try collection.salvage(opened, as: id, with: reader)
+            try progress.asked { () throws(CollectFailure) in
+                try Self.opening(collection.file, in: collection.root) { (opened) throws(CollectFailure) in
+                    switch collection.mode {
+                    case .whole: try collection.readWhole(opened, as: id, with: reader)
+                    case .salvage: try collection.salvage(opened, as: id, with: reader)
+                    }
                 }
             }
         }

@@ -59,11 +59,33 @@ final class RootBoard: Sendable {
     }
 }
 
-/// Bytes of the file that is being read, written by the lane and read by whoever shows it.
+/// Bytes of the file that is being read, and whether the device gives signs of life; written by the lane and read by
+/// whoever shows it.
 final class ReadProgress: Sendable {
     private let count = Atomic<Int64>(0)
+    private let heard = Atomic<Int>(0)
+    private let asking = Atomic<Int>(0)
 
     var bytes: Int64 { count.load(ordering: .relaxed) }
-    func set(_ bytes: Int64) { count.store(bytes, ordering: .relaxed) }
+    /// Grows with every block that came and every call that ended.
+    var signs: Int { heard.load(ordering: .relaxed) }
+    /// A call on the device is under way.
+    var isAsked: Bool { asking.load(ordering: .relaxed) > 0 }
+
+    func set(_ bytes: Int64) {
+        count.store(bytes, ordering: .relaxed)
+        heard.wrappingAdd(1, ordering: .relaxed)
+    }
+
     func reset() { set(0) }
+
+    /// Runs `body`, which asks the device for something and may wait for it.
+    func asked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        asking.wrappingAdd(1, ordering: .relaxed)
+        defer {
+            asking.wrappingSubtract(1, ordering: .relaxed)
+            heard.wrappingAdd(1, ordering: .relaxed)
+        }
+        return try body()
+    }
 }

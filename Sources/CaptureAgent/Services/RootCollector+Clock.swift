@@ -9,9 +9,10 @@ import Synchronization
 extension RootCollector {
     /// Reads the small files that say whose device it is and what time it has; a device without them is collected all
     /// the same.
-    func readSigns(_ lane: IOLane) async -> DeviceSigns {
+    func readSigns(_ reader: Reader) async -> DeviceSigns {
         let (files, root) = (station.profiles.deviceFiles, root)
-        let result = await lane.run { DeviceSignsReader.read(files, on: root) }
+        let progress = reader.progress
+        let result = await reader.lane.run { progress.asked { DeviceSignsReader.read(files, on: root) } }
         for failure in result.failures {
             station.logger.warning(
                 "a marker file cannot be read", metadata: ["source": "\(root.source)", "reason": "\(failure)"])

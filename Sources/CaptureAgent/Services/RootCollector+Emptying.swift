@@ -1,5 +1,6 @@
 import EvidenceModel
 import MediaIndex
+import Synchronization
 
 /// When the device is emptied.
 extension RootCollector {
@@ -22,31 +23,46 @@ extension RootCollector {
         switch message {
         case .mayEmpty(let files):
             guard state.isCollected, state.emptying.mayStart(files) else { return }
-            start(isFirst: state.emptying.started(), state.docking, reader, &group)
+            start(mayOpen: state.emptying.started(), state.docking, reader, &group)
         case .fileRemoved: state.emptying.fileRemoved()
         case .emptied(let ending):
             reader.progress.reset()
             state.emptying.ended(ending)
-        case .watched, .ended, .recollect, .found, .retryDue, .lookForRoom, .tick: break
+        case .signsRead, .attached, .watched, .ended, .recollect, .found, .retryDue, .roomFound, .tick: break
         }
     }
 
-    /// - Parameter isFirst: of this docking: a device that could not be made writable then is left as it is.
-    private func start(isFirst: Bool, _ docking: Int64, _ reader: Reader, _ group: inout DiscardingTaskGroup) {
-        let sender = reader.sender
+    /// - Parameter mayOpen: whether the program that makes the device writable is run where it is not.
+    private func start(mayOpen: Bool, _ docking: Int64, _ reader: Reader, _ group: inout DiscardingTaskGroup) {
+        let (sender, writing) = (reader.sender, WritingTime())
         let emptying = Emptying(
-            root: root, docking: docking, station: station, lane: reader.lane, progress: reader.progress
-        ) {
-            sender.yield(.fileRemoved)
-        }
+            root: root, docking: docking, station: station, lane: reader.lane, progress: reader.progress,
+            targets: targets,
+            keepWritable: {
+                if let before = source.beforeWipe, writing.isOver { writing.begin(await run(before) == nil) }
+            },
+            removed: { sender.yield(.fileRemoved) })
         group.addTask {
-            var isOpened = false
-            if isFirst, let before = source.beforeWipe, await !emptying.canWrite() {
-                isOpened = await run(before) == nil
+            if mayOpen, let before = source.beforeWipe, await !emptying.canWrite() {
+                writing.begin(await run(before) == nil)
             }
             let ending = await emptying.run()
-            if isOpened, let after = source.afterWipe { _ = await run(after) }
+            if writing.isBegun, let after = source.afterWipe { _ = await run(after) }
             sender.yield(.emptied(ending))
         }
+    }
+}
+
+/// For how long a device that a program made writable may be taken to be so: whoever grants that takes it back after a
+/// while, should nobody ask again.
+private final class WritingTime: Sendable {
+    private static let longest = Duration.seconds(300)
+    private let since = Mutex<ContinuousClock.Instant?>(nil)
+
+    var isBegun: Bool { since.withLock { $0 != nil } }
+    var isOver: Bool { since.withLock { $0.map { $0.duration(to: .now) > Self.longest } ?? false } }
+
+    func begin(_ isGranted: Bool) {
+        since.withLock { if isGranted { $0 = .now } }
     }
 }

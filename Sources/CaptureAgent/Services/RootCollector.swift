@@ -4,6 +4,7 @@ import EvidenceModel
 import FileAccess
 import Logging
 import MediaIndex
+import SyncEngine
 
 /// Collects one watched tree: what its watcher says has settled is read, one file after the other, on the tree's lane;
 /// and what is safe is removed from it, where its source says so.
@@ -14,19 +15,25 @@ struct RootCollector: Sendable {
     let board: RootBoard
     /// None where the configuration names no program to run.
     let hooks: AttachHooks?
+    /// What is asked before a file is removed from a device.
+    let targets: [any StorageTarget]
     /// It was not yet there when the agent began to watch.
     let cameWhileWatched: Bool
     /// Told after each new recording.
     let collected: @Sendable () -> Void
 
     enum Message: Sendable {
+        /// What the device's small files say; nothing else is asked of it before.
+        case signsRead(DeviceSigns)
+        /// The programs for such a device were run, with this trouble.
+        case attached(String?)
         case watched(RootEvent)
         case ended(FileCollection.Outcome)
         /// A file's copy on the station is lost or broken: it is read again.
         case recollect(RawPath)
         case found(SettledFile)
         case retryDue
-        case lookForRoom
+        case roomFound
         /// So many files are at every target and still on the device.
         case mayEmpty(files: Int)
         case fileRemoved
@@ -45,8 +52,9 @@ struct RootCollector: Sendable {
     struct Reader {
         let lane: IOLane
         let progress = ReadProgress()
-        let signs: DeviceSigns
         let sender: Sender
+        /// Empty until they were read: before the first look.
+        var signs = DeviceSigns()
     }
 
     /// Works until the task is cancelled: the device is gone, or the agent stops.
@@ -56,14 +64,13 @@ struct RootCollector: Sendable {
         station.roots.add(root, lane: lane) { sender.yield(.recollect($0)) }
         defer { station.roots.remove(root) }
         guard var state = await begin() else { return }
-        let reader = Reader(lane: lane, signs: await readSigns(lane), sender: sender)
-        state.attachTrouble = await runAttachHooks(reader.signs)
+        var reader = Reader(lane: lane, sender: sender)
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
-                group.addTask { await watch(sender) }
+                group.addTask { [reader] in sender.yield(.signsRead(await readSigns(reader))) }
                 group.addTask { await tick(sender) }
                 for await message in mailbox {
-                    let actions = await handle(message, &state, reader, &group)
+                    let actions = await handle(message, &state, &reader, &group)
                     for action in actions { carryOut(action, state.docking, reader, &group) }
                     await show(&state, reader.progress)
                 }
@@ -90,9 +97,17 @@ struct RootCollector: Sendable {
     // MARK: Deciding
 
     private func handle(
-        _ message: Message, _ state: inout RootState, _ reader: Reader, _ group: inout DiscardingTaskGroup
+        _ message: Message, _ state: inout RootState, _ reader: inout Reader, _ group: inout DiscardingTaskGroup
     ) async -> [CollectMachine.Action] {
         switch message {
+        case .signsRead(let signs):
+            reader.signs = signs
+            let sender = reader.sender
+            group.addTask { sender.yield(.attached(await runAttachHooks(signs))) }
+        case .attached(let trouble):
+            state.attachTrouble = trouble
+            let sender = reader.sender
+            group.addTask { await watch(sender) }
         case .watched(.settled(let files)):
             files.filter(\.looksPreallocated).forEach(tellHollow)
             return state.machine.filesSettled(files.map { candidate($0, reader) })
@@ -107,13 +122,10 @@ struct RootCollector: Sendable {
         case .recollect(let path): find(path, reader, &group)
         case .found(let file): return state.machine.filesSettled([candidate(file, reader)])
         case .retryDue: return state.machine.retryDue()
-        case .lookForRoom:
-            guard let missing = state.machine.missingRoom else { return [] }
-            let hasRoom = (try? station.spool.hasFree(bytes: missing)) ?? false
-            return hasRoom ? state.machine.roomFound() : [.waitForRoom(bytes: missing)]
+        case .roomFound: return state.machine.roomFound()
         case .mayEmpty, .fileRemoved, .emptied: empty(message, &state, reader, &group)
         case .tick:
-            state.ticked(reading: reader.progress.bytes, at: Station.now())
+            state.ticked(reader.progress, at: Station.now())
             if source.wipe == .afterReceipt, state.isCollected, state.emptying.ticked() {
                 lookAhead(state, reader, &group)
             }
@@ -147,10 +159,10 @@ struct RootCollector: Sendable {
             group.addTask { sender.yield(.ended(await collection.run())) }
         case .waitForRoom(let bytes):
             group.addTask {
-                if await !station.room.make(bytes: bytes) {
+                while await !station.room.make(bytes: bytes) {
                     guard (try? await Task.sleep(for: .seconds(Self.roomSeconds))) != nil else { return }
                 }
-                sender.yield(.lookForRoom)
+                sender.yield(.roomFound)
             }
         case .retry(let seconds):
             group.addTask {

@@ -58,10 +58,9 @@ struct RootState: Sendable {
     }
 
     /// A second passed.
-    ///
-    /// - Parameter reading: bytes of the file that is being read.
-    mutating func ticked(reading: Int64, at time: WallTime) {
-        silence.ticked(reading: machine.reading == nil && !emptying.isRunning ? nil : reading)
+    mutating func ticked(_ progress: ReadProgress, at time: WallTime) {
+        silence.ticked(isAsked: progress.isAsked, signs: progress.signs)
+        let reading = progress.bytes
         let collected = machine.bytesCollected &+ (machine.reading == nil ? 0 : reading)
         rate.add(bytes: max(0, collected &- rated))
         rated = collected
@@ -76,11 +75,19 @@ struct RootState: Sendable {
     }
 
     var condition: RootCondition {
+        // A device that gives nothing for a while may go on; who waits for all waits for it, not for ever.
+        if isReading, let seconds = silence.seconds(rescanSeconds: rescanSeconds), seconds < Self.patienceSeconds {
+            return .working
+        }
         if let reason { return .attention(reason) }
         guard let scan, machine.isIdle, !emptying.isRunning else { return .working }
         if scan.stillChanging.isEmpty { return .quiet }
         return .changing(files: scan.stillChanging.count, settleSeconds: scan.settleSeconds)
     }
+
+    private static let patienceSeconds = 300
+
+    private var isReading: Bool { machine.reading != nil || emptying.isRunning || scan == nil }
 
     /// Everything that was found is collected, whole.
     var isCollected: Bool { condition == .quiet && machine.isDone }
@@ -102,10 +109,7 @@ struct RootState: Sendable {
         if let bytes = machine.missingRoom {
             return "the spool needs \(Text.bytes(bytes)) free to go on: make room on its disk"
         }
-        if let first = scan?.unreadable.first {
-            return "\(scan?.unreadable.count ?? 0) folders cannot be looked into, so what they hold is not collected: "
-                + first.display
-        }
+        if let text = scan.flatMap(unreadableText) { return text }
         return machine.isIdle ? failureText : nil
     }
 
@@ -141,20 +145,37 @@ struct RootState: Sendable {
 
     func undocked(at time: WallTime) -> Dock {
         var dock = dock(reading: 0)
-        dock.ended = dock.filesCollected < dock.filesTotal ? .early : .complete
-        (dock.state, dock.undockedAt, dock.bytesPerSecond, dock.reason) = (.undocked, time, 0, emptying.refusal)
-        if dock.ended == .early {
-            let left = dock.filesTotal - dock.filesCollected
-            dock.reason =
-                left == dock.filesDamaged
-                ? failureText
-                : "undocked before \(left) of \(dock.filesTotal) files were collected: dock it again"
-        }
+        let early = earlyText(dock)
+        dock.ended = early == nil ? .complete : .early
+        dock.reason = emptying.refusal ?? early
+        (dock.state, dock.undockedAt, dock.bytesPerSecond) = (.undocked, time, 0)
         return dock
     }
 
+    /// What is not collected of a device that goes now, or nothing where it is all there.
+    private func earlyText(_ dock: Dock) -> String? {
+        let left = dock.filesTotal - dock.filesCollected
+        if left > 0, left == dock.filesDamaged { return failureText }
+        if left > 0 { return "undocked before \(left) of \(dock.filesTotal) files were collected: dock it again" }
+        if let trouble { return "undocked while \(trouble)" }
+        guard let scan else { return "undocked before it was looked through: dock it again" }
+        if !scan.unreadable.isEmpty { return unreadableText(scan) }
+        if !scan.stillChanging.isEmpty {
+            return "undocked while \(scan.stillChanging.count) files were still changing: dock it again"
+        }
+        return nil
+    }
+
+    private func unreadableText(_ scan: ScanSummary) -> String? {
+        scan.unreadable.first.map { first in
+            "\(scan.unreadable.count) folders or files cannot be looked into, so what they hold is not collected: "
+                + first.display
+        }
+    }
+
     private var state: DockState {
-        switch condition {
+        if reason != nil { return .attention }
+        return switch condition {
         case .attention: .attention
         case .working where emptying.isRunning: .reading
         case .working: scan == nil && machine.filesTotal == 0 ? .reading : .copying

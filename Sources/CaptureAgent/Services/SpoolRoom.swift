@@ -23,6 +23,8 @@ actor SpoolRoom {
     /// Whether so many bytes, the floor among them, are free now.
     func make(bytes: Int64) async -> Bool {
         do {
+            // Where all that may go would not be enough, nothing goes for it.
+            guard try await canBeMade(bytes) else { return false }
             while try await !hasFree(bytes) {
                 let catalogue = catalogue
                 let found = try await database.read { try catalogue.evictable(limit: Self.batch, in: $0) }
@@ -44,6 +46,13 @@ actor SpoolRoom {
         let (catalogue, spool) = (catalogue, spool)
         let last = try await database.read { try catalogue.lastEvicted(limit: Self.batch, in: $0) }
         for id in last { _ = try await lane.run { () throws(FileAccessError) in try spool.remove(id) } }
+    }
+
+    private func canBeMade(_ bytes: Int64) async throws -> Bool {
+        if try await hasFree(bytes) { return true }
+        let catalogue = catalogue
+        let evictable = try await database.read { try catalogue.evictableBytes(in: $0) }
+        return try await hasFree(bytes - evictable)
     }
 
     private func hasFree(_ bytes: Int64) async throws -> Bool {

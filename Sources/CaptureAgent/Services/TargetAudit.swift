@@ -59,7 +59,8 @@ struct TargetAudit: Sendable {
         return findings
     }
 
-    private func audit(
+    /// Asks `target` about one copy.
+    func audit(
         _ upload: JournaledUpload, _ target: any StorageTarget, isDeep: Bool
     ) async throws -> Finding {
         let plan = upload.plan

@@ -14,12 +14,11 @@ struct UploadService: Service {
     /// Bytes of recordings in memory at once, over all targets: four parts of 8 MiB.
     private static let memoryBytes = 32 << 20
 
-    init(station: Station, content: StationContent) {
+    init(station: Station, content: StationContent, targets: [ConfiguredTarget]) {
         let surroundings = UploadDispatcher.Surroundings(
             source: content, store: StationStore(station: station),
             memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
             luck: { Double.random(in: 0...1) }, logger: station.logger)
-        let targets = station.configuration.targets.map(ConfiguredTarget.init)
         transports = targets.compactMap(\.transport)
         dispatchers = targets.map {
             UploadDispatcher(target: $0.target, surroundings: surroundings, clockOffset: $0.clockOffset)

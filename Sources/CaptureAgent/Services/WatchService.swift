@@ -2,6 +2,7 @@ import DockWatch
 import EvidenceModel
 import Logging
 import ServiceLifecycle
+import SyncEngine
 import Synchronization
 
 /// Watches all sources: configured directories, and whatever is mounted below the others.
@@ -9,6 +10,7 @@ struct WatchService: Service {
     let station: Station
     let board: RootBoard
     let hooks: AttachHooks?
+    let targets: [any StorageTarget]
     /// Told after each new recording, and when a source came.
     let collected: @Sendable () -> Void
 
@@ -63,7 +65,7 @@ struct WatchService: Service {
         _ group: inout DiscardingTaskGroup
     ) {
         let collector = RootCollector(
-            root: root, source: source, station: station, board: board, hooks: hooks,
+            root: root, source: source, station: station, board: board, hooks: hooks, targets: targets,
             cameWhileWatched: cameWhileWatched,
             collected: collected)
         // On the board before the first look is called complete.

@@ -1,6 +1,7 @@
 import Collector
 import CustodyLedger
 import EvidenceModel
+import FileAccess
 import GRDB
 import Logging
 import MediaIndex
@@ -33,26 +34,38 @@ struct StationStore: UploadStore {
             }
             if entry.changesState { try station.refreshState(of: plan.recording, in: database) }
         }
-        if case .parked(let failure) = entry { try await collectAgain(plan.recording, failure.kind) }
+        if case .parked(let failure) = entry { await collectAgain(plan.recording, failure.kind) }
     }
 
     /// A copy in the spool that is broken, as after a power cut, or lost: where its device is docked, it is read again;
     /// else at the next docking, since a copy that is not there is missed then. A broken one stays as `<id>.damaged`.
-    private func collectAgain(_ id: RecordingID, _ kind: TargetFailure.Kind) async throws {
+    ///
+    /// What fails here is the spool's trouble, and none of the upload's: the entry is written.
+    private func collectAgain(_ id: RecordingID, _ kind: TargetFailure.Kind) async {
         guard kind == .sourceChanged || kind == .sourceUnavailable else { return }
         let station = station
-        let places = try await station.database.read { database in
-            // What lies where a recorder wrote it, or at the targets, is not the spool's to mend.
-            switch try station.catalogue.recording(id, in: database)?.place {
-            case .direct, nil: return [DockLog.Place]()
-            case .spool, .targets: return try station.docks.places(of: id, in: database)
+        do {
+            let places = try await station.database.read { database in
+                // What lies where a recorder wrote it is not the spool's to mend.
+                switch try station.catalogue.recording(id, in: database)?.place {
+                case .direct, nil: return [DockLog.Place]()
+                case .spool, .targets: return try station.docks.places(of: id, in: database)
+                }
             }
-        }
-        if kind == .sourceChanged { try station.spool.setAside(id) }
-        for place in places {
-            station.roots.entry(at: place.root, fileSystem: place.fileSystem)?.recollect(place.path)
+            let spool = station.spool
+            if kind == .sourceChanged {
+                try await Self.lane.run { () throws(FileAccessError) in try spool.setAside(id) }
+            }
+            for place in places {
+                station.roots.entry(at: place.root, fileSystem: place.fileSystem)?.recollect(place.path)
+            }
+        } catch {
+            station.logger.error(
+                "a broken copy cannot be set aside", metadata: ["recording.id": "\(id)", "error": "\(error)"])
         }
     }
+
+    private static let lane = IOLane(label: "spool repair")
 
     func show(_ status: TargetStatus) async {
         let journal = station.journal
