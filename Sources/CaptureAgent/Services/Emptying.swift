@@ -99,7 +99,7 @@ struct Emptying: Sendable {
         }
         guard let candidate else { return nil }
         if case .stays(let reason) = rule.verdict(candidate.facts) { return Stay(reason: reason) }
-        if let reason = try await missing(candidate.recording) { return Stay(reason: reason, mayPass: true) }
+        if let stay = try await missing(candidate.recording) { return stay }
         let proof: Proof
         switch try await prove(candidate) {
         case .proved(let found): proof = found
@@ -117,14 +117,19 @@ struct Emptying: Sendable {
 
     /// Asks every target now: a receipt tells what it had once. What it says goes into journal and ledger, as any audit;
     /// a copy that is gone is made again from the station. Why the file stays, or nothing where all have it.
-    private func missing(_ id: RecordingID) async throws -> String? {
+    private func missing(_ id: RecordingID) async throws -> Stay? {
         let audit = TargetAudit(view: view, station: station, holder: nil)
         for target in targets {
             let (journal, name) = (station.journal, target.name)
             let upload = try await station.database.read { try journal.uploads(of: id, target: name, in: $0).first }
-            guard let upload else { return "no copy to \(name) is planned yet" }
+            guard let upload else { return Stay(reason: "no copy to \(name) is planned yet", mayPass: true) }
             let finding = try await audit.audit(upload, target, isDeep: false)
-            if finding.result != .matches { return "\(name) does not confirm that it has it" }
+            switch finding.result {
+            case .matches: continue
+            case .missing, .unverified: return Stay(reason: "\(name) does not have it any more", mayPass: true)
+            case .differs: return Stay(reason: "its copy on \(name) differs")
+            case .unanswered: throw Stop(ending: .hindered("\(name) cannot be asked: \(finding.detail)"))
+            }
         }
         return nil
     }

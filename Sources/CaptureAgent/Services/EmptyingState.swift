@@ -57,7 +57,6 @@ struct EmptyingState: Sendable {
         case .done(let stays, let passing):
             // What may pass by itself is looked at again, whatever the number of files is then.
             (left, isLeftDue) = (nil, passing == 0)
-            if passing > 0 { pause = Self.retrySeconds }
             remark = Self.text(removed: removed, stays: stays)
         case .readOnly:
             pause = Self.retrySeconds
