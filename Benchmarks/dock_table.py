@@ -17,6 +17,10 @@ class Table:
         ratio = None if peer is None else ours / peer
         self.rows.append({'case': case, 'ours': ours, 'peer': peer, 'ratio': ratio, 'target': target, 'holds': holds})
 
+    def below(self, case, ours, limit, unit):
+        """A row whose target is to stay below a limit."""
+        self.add(case, ours, None, f'< {limit} {unit}', ours < limit)
+
     @property
     def holds(self):
         return all(row['holds'] is not False for row in self.rows)
