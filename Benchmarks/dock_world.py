@@ -2,13 +2,13 @@
 
 Mounts lie in a mount namespace of their own (unshare(2)), so that nobody else sees them, and none outlives the script.
 """
-import ctypes, hashlib, os, pathlib, shutil, subprocess, time
+import ctypes, hashlib, os, pathlib, shutil, struct, subprocess, time
 
 MIB, GIB = 1 << 20, 1 << 30
 MS_RDONLY, MS_REC, MS_PRIVATE, MNT_DETACH, CLONE_NEWNS = 1, 1 << 14, 1 << 18, 2, 0x20000
 GROUPS = 16                                                 # what is copied comes in so many folders
 PHOTO_BYTES = [2 * MIB, 5 * MIB // 2, 7 * MIB // 2]         # of each of them
-PROGRAMS = 'mkfs.ext4', 'mkfs.vfat', 'mcopy', 'fusefat', 'losetup', 'cp', 'sync'
+PROGRAMS = 'mkfs.ext4', 'mkfs.vfat', 'mcopy', 'fusefat', 'losetup', 'cp', 'sync', 'ffmpeg'
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -41,11 +41,36 @@ def warm(path):
             pass
 
 
-def write_random(path, size):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'wb') as out:
-        while size:
-            size -= out.write(os.urandom(min(size, 8 * MIB)))
+class Media:
+    """Films and photos of any size that are what they say, so that describing them costs what it costs with real ones:
+    a clip in front of a box of random bytes that players skip, a picture with random comments."""
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        source = 'testsrc2=size=1280x720:rate=25:duration=4'
+        ffmpeg = 'ffmpeg', '-v', 'error', '-y', '-f', 'lavfi', '-i', source
+        run(*ffmpeg, '-c:v', 'mpeg4', '-movflags', '+faststart', folder / 'film.mp4')
+        run(*ffmpeg, '-frames:v', '1', folder / 'photo.jpg')
+        self.clip, self.picture = (folder / 'film.mp4').read_bytes(), (folder / 'photo.jpg').read_bytes()
+
+    def film(self, path, size):
+        """ISO/IEC 14496-12, 8.1.2: a free space box."""
+        left = size - len(self.clip) - 8
+        with open(path, 'wb') as out:
+            out.write(self.clip + struct.pack('>I4s', left + 8, b'free'))
+            while left:
+                left -= out.write(os.urandom(min(left, 8 * MIB)))
+
+    def photo(self, path, size):
+        """ITU-T T.81, B.2.4.5: COM segments behind the first marker."""
+        left = size - len(self.picture)
+        with open(path, 'wb') as out:
+            out.write(self.picture[:2])
+            while left > 4:
+                content = min(left - 4, 65_533)
+                out.write(struct.pack('>HH', 0xFFFE, content + 2) + os.urandom(content))
+                left -= content + 4
+            out.write(self.picture[2:])
 
 
 class Card:
@@ -139,20 +164,23 @@ class Writable:
 
 
 class Recordings:
-    """GROUPS folders of two films and three photos, of random bytes, as they are dealt out to cards."""
+    """GROUPS folders of two films and three photos, as they are dealt out to cards."""
 
     def __init__(self, folder, mib):
+        media = Media(folder / 'samples')
         self.folders, self.digests, self.bytes, self.files = [], set(), 0, 0
         films = mib * MIB // GROUPS - sum(PHOTO_BYTES)
         sizes = [films * 3 // 10, films - films * 3 // 10, *PHOTO_BYTES]
         names = ['MOVI0001.MP4', 'MOVI0002.MP4', 'IMAG0001.JPG', 'IMAG0002.JPG', 'IMAG0003.JPG']
         for number in range(GROUPS):
             self.folders.append(folder / f'{100 + number}MEDIA')
+            self.folders[-1].mkdir()
             for name, size in zip(names, sizes):
-                write_random(self.folders[-1] / name, size)
-                with open(self.folders[-1] / name, 'rb') as file:
-                    self.digests.add(hashlib.file_digest(file, 'sha256').digest())
-                self.bytes, self.files = self.bytes + size, self.files + 1
+                file = self.folders[-1] / name
+                media.film(file, size) if name.endswith('MP4') else media.photo(file, size)
+                with open(file, 'rb') as opened:
+                    self.digests.add(hashlib.file_digest(opened, 'sha256').digest())
+                self.bytes, self.files = self.bytes + file.stat().st_size, self.files + 1
 
     def deal(self, world, kind, count):
         each = GROUPS // count
