@@ -5,9 +5,11 @@
 SWIFT_FLAGS ?= -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
 
 # e.g. make test TEST_ARGS='--filter UploadMachine' · make demo DEMO_ARGS=--help · make bench BENCH_ARGS='--runs 1'
+# DOCKS_ARGS are those of Benchmarks/docks: make bench DOCKS_ARGS=--quick
 TEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+DOCKS_ARGS ?=
 
 # These start programs, the agent itself or ffmpeg, and wait for them on the few threads that all tests share. Each kind
 # runs by itself, behind those that need nothing but a moment.
@@ -64,12 +66,13 @@ fuzz: ## random bytes against every parser, FUZZ_SECONDS=120 (a first build take
 	Scripts/fuzz
 
 .PHONY: bench
-bench: build ## single steps beside their peers, then capture-agent against rclone and s5cmd
+bench: build ## single steps beside their peers, capture-agent against rclone and s5cmd, and cards against cp (as root)
 	@Scripts/install-dependencies test
 	@Scripts/test-tools bench >/dev/null
 	swift build -c release --product MicroBenchmarks
 	.build/release/MicroBenchmarks --python "$$(Scripts/test-tools path)/python"
 	Benchmarks/compare $(BENCH_ARGS)
+	Benchmarks/docks $(DOCKS_ARGS) || [ $$? -eq 77 ] # needs root, and says so where it is not
 
 .PHONY: clean
 clean: ## remove everything that was built or fetched

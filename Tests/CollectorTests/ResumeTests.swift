@@ -17,7 +17,7 @@ final class Progress: Sendable {
     var all: [Int64] { offsets.withLock { $0 } }
 
     /// Where reading the device began: the offset before the first that is no end of a part hashed again.
-    var start: Int64 { all.first { !$0.isMultiple(of: partBytes) }.map { $0 - 1 << 20 } ?? -1 }
+    var start: Int64 { all.first { !$0.isMultiple(of: partBytes) }.map { $0 - 512 << 10 } ?? -1 }
 }
 
 @Suite("Spool: copies that were cut")
