@@ -18,16 +18,6 @@ struct PulledCardTests {
         return station
     }
 
-    /// Bytes of the copy that is being made, or nothing.
-    private func copied(_ station: TestStation) -> Int {
-        let spool = station.path("state/spool")
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: spool)) ?? []
-        return names.filter { $0.hasSuffix(".partial") }.map { name in
-            var status = stat()
-            return stat("\(spool)/\(name)", &status) == 0 ? Int(status.st_size) : 0
-        }.max() ?? 0
-    }
-
     @Test func aCardThatIsTakenAwayAtEveryTenthGoesOnWhereItWas() async throws {
         let station = try makeStation()
         let card = try FaultyCard(in: station.folder)
@@ -40,12 +30,10 @@ struct PulledCardTests {
         var read = 0
         for tenth in 1...9 {
             try card.mount(at: place)
-            var slow = FaultyCard.Fault()
-            slow.delaySeconds = 0.002
-            try card.set(slow, on: "FILM.TS")
-            while copied(station) < size / 10 * tenth { await Task.yield() }
+            try card.stall("FILM.TS", at: size / 10 * tenth)
+            try card.waitUntilStalled()
             read += Int(try card.count(of: "FILM.TS").bytes)
-            // Out of the tree at once; the read that is under way may end.
+            // Out of the tree at once; the read that is under way has not returned.
             try card.lazyUnmount()
             _ = try await station.status(agent) { $0["docks"][0]["state"].text == "undocked" }
             card.close()
@@ -72,12 +60,11 @@ struct PulledCardTests {
         let size = 6 * Self.partBytes
         try await station.writeRandom("backing/FILM.TS", bytes: size)
         try card.mount(at: station.folder.path.appending("media/cam"))
-        var slow = FaultyCard.Fault()
-        slow.delaySeconds = 0.002
-        try card.set(slow, on: "FILM.TS")
+        try card.stall("FILM.TS", at: size / 2)
         let killed = try station.start("run")
-        while copied(station) < size / 2 { await Task.yield() }
+        try card.waitUntilStalled()
         killed.signal(SIGKILL)
+        try card.release()
         _ = await killed.ended()
         let before = try card.count(of: "FILM.TS").bytes
         #expect(try await station.run("run", "--once").status == 0)
@@ -111,5 +98,14 @@ struct PulledCardTests {
         #expect(await agent.ended() == 0)
         #expect(try await station.json("recordings", "list")["recordings"].list.count == 5)
         #expect(try await station.run("verify", "--deep").status == 0)
+    }
+}
+
+extension FaultyCard {
+    /// Whoever reads the file's byte at `offset` waits from now on.
+    fileprivate func stall(_ name: String, at offset: Int) throws {
+        var fault = Fault()
+        (fault.stalls, fault.stallsAt) = (true, Int64(offset))
+        try set(fault, on: name)
     }
 }

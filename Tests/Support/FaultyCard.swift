@@ -13,8 +13,9 @@ package final class FaultyCard: Sendable {
         package var tries: Int?
         /// Every read takes so long.
         package var delaySeconds: Double?
-        /// Reads wait until `release`, or until the card is pulled out.
+        /// Reads wait until `release`, or until the card is pulled out; where `stallsAt` is set, those that touch that byte.
         package var stalls = false
+        package var stallsAt: Int64?
         /// Whoever opens the file as the n-th (since it was mounted) or later gets another byte at `liesAt`.
         package var liesFromOpening: Int?
         package var liesAt: Int64 = 0
@@ -26,7 +27,7 @@ package final class FaultyCard: Sendable {
         fileprivate var settings: [String: Any] {
             let all: [String: Any?] = [
                 "bad": bad.map { [$0.offset, $0.length] }, "tries": tries, "delay_seconds": delaySeconds,
-                "stalls": stalls, "lies_from_opening": liesFromOpening, "lies_at": liesAt, "short_bytes": shortBytes,
+                "stalls": stalls, "stalls_at": stallsAt, "lies_from_opening": liesFromOpening, "lies_at": liesAt, "short_bytes": shortBytes,
             ]
             return all.compactMapValues { $0 }
         }

@@ -19,8 +19,7 @@ final class StationLock: Sendable {
                 "the state directory \(stateDirectory.display) cannot be used: \(error)",
                 hint: "run as the user who owns it, or set state_directory to a place that can be written")
         }
-        var request = Self.request
-        guard fcntl(file.number, Self.setLock, &request) == 0 else {
+        guard Self.lock(file) else {
             let holder =
                 (try? file.readBytes(ByteSpan(offset: 0, length: 20)))
                 .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) } ?? ""
@@ -33,6 +32,16 @@ final class StationLock: Sendable {
             throw CommandFailure(
                 .inputOutput, "the lock in \(stateDirectory.display) cannot be written", hint: "make room on its disk")
         }
+    }
+
+    /// Tried for a second: a child that the holder was just starting when it ended keeps the lock until it is on its own.
+    private static func lock(_ file: borrowing OwnedDescriptor) -> Bool {
+        for _ in 0..<20 {
+            var request = request
+            if fcntl(file.number, setLock, &request) == 0 { return true }
+            usleep(50_000)
+        }
+        return false
     }
 
     /// The process that holds the lock now, or nothing.
