@@ -27,7 +27,8 @@ package final class FaultyCard: Sendable {
         fileprivate var settings: [String: Any] {
             let all: [String: Any?] = [
                 "bad": bad.map { [$0.offset, $0.length] }, "tries": tries, "delay_seconds": delaySeconds,
-                "stalls": stalls, "stalls_at": stallsAt, "lies_from_opening": liesFromOpening, "lies_at": liesAt, "short_bytes": shortBytes,
+                "stalls": stalls, "stalls_at": stallsAt, "lies_from_opening": liesFromOpening, "lies_at": liesAt,
+                "short_bytes": shortBytes,
             ]
             return all.compactMapValues { $0 }
         }
