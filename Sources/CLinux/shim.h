@@ -193,6 +193,12 @@ static inline int clinux_forbid_new_privileges(void) {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
 }
 
+// prctl(2) PR_CAP_AMBIENT, which is variadic: what this thread starts gets none of its capabilities, capabilities(7). Fails
+// only where the kernel knows no ambient ones.
+static inline void clinux_clear_ambient_capabilities(void) {
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 // capset(2) and prctl(2) PR_CAP_AMBIENT: no capability is left, nor can be taken up again. Returns 0, or an errno value.
 static inline int clinux_drop_capabilities(void) {
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

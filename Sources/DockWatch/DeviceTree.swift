@@ -4,7 +4,9 @@ import Glibc
 
 /// The kernel's tree of devices, sysfs(5): which USB device a disk belongs to, and which there are.
 ///
-/// What a device says of itself stands there as the kernel read it when it was plugged in. Asking touches no device.
+/// What a device says of itself stands there as the kernel read it when it was plugged in. Asking touches no device, but
+/// names and serial are shown under the device's lock, which the kernel holds while it resets the device: whoever asks for
+/// them waits as long (drivers/usb/core/sysfs.c, usb_string_attr). Numbers and ports have no such lock.
 package struct DeviceTree: Sendable {
     /// Of one attribute. A USB string has at most 126 UTF-16 units.
     private static let attributeBytes: Int64 = 512
@@ -19,14 +21,16 @@ package struct DeviceTree: Sendable {
     }
 
     /// The nearest USB device above the block device `number` (a disk or a partition); none for any other disk.
-    package func usb(ofBlockDevice number: UInt64) -> USBIdentity? {
+    ///
+    /// - Parameter withNames: names and serial too; may wait for a device that is being reset.
+    package func usb(ofBlockDevice number: UInt64, withNames: Bool = true) -> USBIdentity? {
         let name = "\(DeviceNumber.major(number)):\(DeviceNumber.minor(number))"
         guard let top = resolved(sysfs), var folder = resolved(sysfs.appending("dev/block").appending(name)) else {
             return nil
         }
         for _ in 0..<Self.mostLevels {
             guard folder.isAtOrBelow(top), folder != top else { return nil }
-            if let identity = identity(in: folder) { return identity }
+            if let identity = identity(in: folder, withNames: withNames) { return identity }
             folder = folder.parent
         }
         return nil
@@ -52,11 +56,12 @@ package struct DeviceTree: Sendable {
         return USBDevice(identity: identity, node: RawPath(node))
     }
 
-    private func identity(in folder: RawPath) -> USBIdentity? {
+    private func identity(in folder: RawPath, withNames: Bool = true) -> USBIdentity? {
         let port = folder.lastComponent.display
         guard USBIdentity.isPort(port), let vendor = attribute("idVendor", in: folder), USBIdentity.isNumber(vendor),
             let product = attribute("idProduct", in: folder), USBIdentity.isNumber(product)
         else { return nil }
+        guard withNames else { return USBIdentity(vendorID: vendor, productID: product, port: port) }
         return USBIdentity(
             vendorID: vendor, productID: product, vendorName: attribute("manufacturer", in: folder),
             productName: attribute("product", in: folder), serial: attribute("serial", in: folder), port: port)

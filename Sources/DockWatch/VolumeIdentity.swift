@@ -52,22 +52,6 @@ package struct VolumeIdentities: Sendable, Hashable {
         return identities
     }
 
-    /// What is known of the mounted `entries`: udev's links, and the kernel's tree of devices.
-    ///
-    /// Asks links, nodes and sysfs alone: no device and no mounted file system is touched, so that one which hangs holds
-    /// nothing up.
-    package static func read(
-        about entries: [MountEntry], links: RawPath = RawPath("/dev/disk"), devices: DeviceTree = DeviceTree()
-    ) -> VolumeIdentities {
-        var identities = read(from: links)
-        for entry in entries {
-            guard let number = entry.blockDeviceNumber else { continue }
-            let found = VolumeIdentity(blockDevice: entry.source, usb: devices.usb(ofBlockDevice: number))
-            identities.note(found, device: number, node: entry.source)
-        }
-        return identities
-    }
-
     /// Every link to a block device: that device's number, its node, and the link's name with udev's escapes undone.
     private static func links(in folder: RawPath) -> [(device: UInt64, node: RawPath, name: String)] {
         guard let stream = folder.withCString({ opendir($0) }) else { return [] }
@@ -123,20 +107,5 @@ extension VolumeIdentity {
         label = label ?? other.label
         blockDevice = blockDevice ?? other.blockDevice
         usb = usb ?? other.usb
-    }
-}
-
-extension MountEntry {
-    /// The number of the block device that was mounted, stat(2) of its node.
-    ///
-    /// Not for a FUSE file system that is no `fuseblk`: what such a one calls its source is whatever its process says,
-    /// and anybody may mount one.
-    fileprivate var blockDeviceNumber: UInt64? {
-        guard source.isAtOrBelow(RawPath("/dev")), fileSystemType != "fuse", !fileSystemType.hasPrefix("fuse.") else {
-            return nil
-        }
-        var status = stat()
-        guard source.withCString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFBLK else { return nil }
-        return UInt64(status.st_rdev)
     }
 }

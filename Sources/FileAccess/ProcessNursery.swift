@@ -40,7 +40,8 @@ package struct ProcessOrder: Sendable, Hashable {
 ///
 /// A child process gets a copy of all descriptors and closes those that are not for it, and close(2) of a file on a FUSE
 /// file system waits for that file system's process. Were children started among the agent's descriptors, one card that
-/// hangs would keep every new one from starting.
+/// hangs would keep every new one from starting. A child of another user than root has no capabilities either: the agent's
+/// unit gives them to the agent as ambient ones, which its thread gives up.
 package final class ProcessNursery: Sendable {
     private static let thread = "process nursery"
     /// Of an order: a dozen paths fit.
@@ -134,6 +135,7 @@ package final class ProcessNursery: Sendable {
 
     private static func live(_ cradle: Cradle) {
         guard let channel = cradle.channel.take() else { return }
+        clinux_clear_ambient_capabilities()
         // Copies of what others have open now are closed: among them the agent's end of this channel, which would keep
         // this thread alive for ever.
         let isOwn = clinux_own_descriptors(UInt32(channel.number)) == 0

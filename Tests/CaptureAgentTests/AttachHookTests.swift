@@ -58,6 +58,18 @@ struct AttachHookRunTests {
         #expect(!outcome.output.contains("\n4\n"))
     }
 
+    /// Of root every program has all capabilities in force; the ambient ones are what other users' would get.
+    @Test(.enabled(if: geteuid() == 0, "giving capabilities to a thread needs root"))
+    func itHasNoneOfTheAgentsCapabilities() async throws {
+        let script = try hook("grep CapAmb /proc/self/status")
+        let hooks = try AmbientCapability.whileRaised {
+            let own = try String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)
+            #expect(own.contains("CapAmb:\t0000000000000004\n"))
+            return try AttachHooks()
+        }
+        #expect(await hooks.run(script, [:], on: lane).output == "CapAmb:\t0000000000000000\n")
+    }
+
     @Test func howItEndedIsASentence() async throws {
         let failed = await hooks.run(try hook("echo 'no such camera' >&2; exit 3"), [:], on: lane)
         let program = directory.path.appending("hook").display
@@ -113,5 +125,35 @@ struct AttachHookRunTests {
         while access(started.display, F_OK) != 0 { await Task.yield() }
         run.cancel()
         #expect(await run.value.trouble?.contains("was ended before it was through") == true)
+    }
+}
+
+/// CAP_DAC_READ_SEARCH among the ambient capabilities of this thread, as the agent's unit sets it; capset(2), prctl(2).
+private enum AmbientCapability {
+    private typealias Control = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
+    private typealias Sets = @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Int32
+
+    static func whileRaised<Result>(_ body: () throws -> Result) throws -> Result {
+        // prctl is variadic and capset has no header; both take words alone.
+        let control = unsafeBitCast(try #require(dlsym(nil, "prctl")), to: Control.self)
+        try setInheritable(1 << 2)
+        let (ambient, raise, clearAll): (Int32, UInt, UInt) = (47, 2, 4)
+        #expect(control(ambient, raise, 2, 0, 0) == 0)
+        defer {
+            _ = control(ambient, clearAll, 0, 0, 0)
+            try? setInheritable(0)
+        }
+        return try body()
+    }
+
+    /// Of the first 32 capabilities.
+    private static func setInheritable(_ bits: UInt32) throws {
+        // _LINUX_CAPABILITY_VERSION_3 and this thread; then effective, permitted and inheritable, twice.
+        var header: [UInt32] = [0x2008_0522, 0]
+        var sets = [UInt32](repeating: 0, count: 6)
+        let (get, set) = (try #require(dlsym(nil, "capget")), try #require(dlsym(nil, "capset")))
+        #expect(unsafeBitCast(get, to: Sets.self)(&header, &sets) == 0)
+        sets[2] = bits
+        #expect(unsafeBitCast(set, to: Sets.self)(&header, &sets) == 0)
     }
 }

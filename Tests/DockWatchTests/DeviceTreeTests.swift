@@ -101,35 +101,40 @@ struct DeviceTreeTests {
     }
 
     @Test(.enabled(if: CardImage.isAvailable(.ext4), "mounting an ext4 image needs root and loop devices"))
-    func aLoopDeviceHasABlockDeviceAndNoUSB() throws {
+    func aLoopDeviceHasABlockDeviceAndNoUSB() async throws {
         let card = try CardImage(.ext4, in: directory)
         try card.mount(at: directory.path.appending("card"))
         let entry = try #require(try table().last { $0.mountPoint == directory.path.appending("card") })
-        let identities = VolumeIdentities.read(about: [entry], links: directory.path.appending("none"))
+        let identities = await read([entry])
         let found = identities.identity(device: entry.device, source: entry.source)
         #expect(found == VolumeIdentity(blockDevice: entry.source))
         // The same loop device, were it a USB disk.
         let number = "\(DeviceNumber.major(entry.device)):\(DeviceNumber.minor(entry.device))"
         try plug("1-1", camera)
         try disk(number, at: "\(Self.host)/1-1/1-1:1.0/block/sdb")
-        let onUSB = VolumeIdentities.read(about: [entry], links: directory.path.appending("none"), devices: tree)
+        let onUSB = await read([entry], tree)
         #expect(onUSB.identity(device: entry.device, source: entry.source)?.usb?.serial == "K0001")
         card.close()
     }
 
     @Test(.enabled(if: CardImage.isAvailable(.exfat), "mounting exFAT needs root, /dev/fuse, loop devices, exfat-fuse"))
-    func aFUSEDriverOnABlockDeviceHasIt() throws {
+    func aFUSEDriverOnABlockDeviceHasIt() async throws {
         let card = try CardImage(.exfat, in: directory)
         try card.mount(at: directory.path.appending("card"))
         let entry = try #require(try table().last { $0.mountPoint == directory.path.appending("card") })
-        let identities = VolumeIdentities.read(about: [entry], links: directory.path.appending("none"))
+        let identities = await read([entry])
         #expect(entry.fileSystemType == "fuseblk")
         #expect(identities.identity(device: entry.device, source: entry.source)?.blockDevice == entry.source)
         // Anybody may mount this one, and call it what he likes.
         var made = entry
         made.fileSystemType = "fuse.mine"
-        #expect(VolumeIdentities.read(about: [made], links: RawPath("/none")) == VolumeIdentities())
+        #expect(await read([made]) == VolumeIdentities())
         card.close()
+    }
+
+    private func read(_ entries: [MountEntry], _ devices: DeviceTree = DeviceTree()) async -> VolumeIdentities {
+        var reader = VolumeReader(links: directory.path.appending("none"), devices: devices)
+        return await reader.read(about: entries)
     }
 
     private func table() throws -> [MountEntry] {

@@ -4,6 +4,7 @@ import FileAccess
 import Logging
 import MediaIndex
 import ServiceLifecycle
+import Synchronization
 
 /// Runs the programs that profiles name for USB devices (`usb` and `on_attach`) when such a device appears: a camera
 /// that must be unlocked is no disk before.
@@ -22,17 +23,39 @@ struct USBService: Service {
         await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 var machine = USBMachine()
+                let runs = SharedRuns()
                 for await devices in watcher.lists {
-                    for case .appeared(let device) in machine.listed(devices) {
-                        for hook in station.profiles.attachHooks(onUSB: device.identity) {
-                            group.addTask { await run(hook, device) }
-                        }
-                    }
+                    for event in machine.listed(devices) { follow(event, runs, &group) }
                 }
                 group.cancelAll()
             }
         } onCancelOrGracefulShutdown: {
             watcher.stop()
+        }
+    }
+
+    private func follow(_ event: USBEvent, _ runs: SharedRuns, _ group: inout DiscardingTaskGroup) {
+        switch event {
+        case .left(let device): runs.state.withLock { $0.left(device, at: .now) }
+        case .appeared(let device):
+            guard !station.profiles.attachHooks(onUSB: device.identity).isEmpty else { return }
+            switch runs.state.withLock({ $0.appeared(device, at: .now) }) {
+            case .run: group.addTask { await runAll(from: device, runs) }
+            case .waits: break
+            case .heldBack:
+                station.logger.info(
+                    "on_attach was not run: it has just been run for this device, which began anew",
+                    metadata: ["place": "\(device.identity.port)"])
+            }
+        }
+    }
+
+    /// One after the other, until nothing waits for this port any more.
+    private func runAll(from first: USBDevice, _ runs: SharedRuns) async {
+        var next: USBDevice? = first
+        while let device = next {
+            for hook in station.profiles.attachHooks(onUSB: device.identity) { await run(hook, device) }
+            next = runs.state.withLock { $0.ended(port: device.identity.port, at: .now) }
         }
     }
 
@@ -56,6 +79,11 @@ struct USBService: Service {
         let outcome = await hooks.run(hook.hook, values, on: IOLane(label: "on_attach \(device.identity.port)"))
         station.tell(outcome, of: hook, at: device.identity.port)
     }
+}
+
+/// What the tasks of all ports ask.
+private final class SharedRuns: Sendable {
+    let state = Mutex(USBRuns())
 }
 
 extension Station {

@@ -34,9 +34,11 @@ struct WatchService: Service {
 
     private func follow(_ mounts: MountWatcher, _ stops: StopSignals, _ group: inout DiscardingTaskGroup) async {
         var machine = MountMachine(sources: mountSources)
+        var volumes = VolumeReader()
         var isFirst = true
         for await table in mounts.tables {
-            for event in machine.tableRead(table.entries, identities: .read(about: table.entries)) {
+            let identities = await volumes.read(about: table.entries)
+            for event in machine.tableRead(table.entries, identities: identities) {
                 switch event {
                 case .attached(let root):
                     guard let source = station.configuration.source(root.source) else { continue }
