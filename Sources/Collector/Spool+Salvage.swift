@@ -15,7 +15,8 @@ extension Spool {
     /// returns. `SalvageMachine` says how often a byte is asked for. At the end something that was readable must be so
     /// still, past the page cache: else it is the device that is gone, and no byte of it is called broken.
     ///
-    /// - Parameter isAlive: whether the device still answers with something; asked where the file itself cannot tell.
+    /// - Parameter isAlive: whether the device still answers with something; asked where not one byte of the
+    ///   file could be read.
     /// - Throws: `CollectFailure`; nothing is then left in the spool. `unreadable` where not one byte could be read of a
     ///   device that answers: zeros alone are no recording.
     package func salvage(
@@ -95,7 +96,8 @@ extension Spool {
         }
     }
 
-    /// The device still gives what it gave before, past the page cache.
+    /// The device still gives what it gave before, past the page cache. Where that cannot be told it counts as gone: the
+    /// salvage is tried again.
     private func requireLife(
         of file: borrowing OwnedDescriptor, _ stamp: FileStamp, _ unreadable: [ByteSpan], _ failure: FileAccessError,
         _ isAlive: () -> Bool
@@ -109,10 +111,9 @@ extension Spool {
         defer { buffer.deallocate() }
         do throws(SecondReadingFailure) {
             if try access.read(span, of: file, into: buffer) { return }
-        } catch .cached {
-            // What the page cache holds proves nothing.
-            if isAlive() { return }
-        } catch {}
+        } catch {
+            // Nor does a page that the kernel does not let go of: it proves nothing.
+        }
         throw .deviceGone(failure)
     }
 
