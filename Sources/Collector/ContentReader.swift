@@ -39,7 +39,7 @@ package struct ContentReader: Sendable {
         return ContentHashing(layout: layout, blockBytes: blockBytes)
     }
 
-    /// Reads `file` from `start`, where a part begins, to its end; `hashing` has had all before `start`.
+    /// Reads `file` from `start`, where a part begins or a whole number of blocks behind that, to its end; `hashing` has had all before `start`.
     ///
     /// After a return or a throw `hashing` has every part that was handed to `keep` whole.
     func read(
