@@ -14,7 +14,8 @@ package import EvidenceModel
 ///
 /// Invariants, asserted by `check`:
 /// - at most one file is being read, and while there is no room none is;
-/// - every file that settled is queued, being read, failed, damaged or done: none is forgotten, each is counted once;
+/// - every file that settled is queued, being read, failed, damaged or done: none is forgotten, each is counted once,
+///   by its path: one that is read again is not two;
 /// - a path stands at most once in the queue, with its latest stamp;
 /// - nothing is salvaged while a file that nobody found unreadable is queued before it.
 package struct CollectMachine: Sendable {
@@ -57,12 +58,14 @@ package struct CollectMachine: Sendable {
     package private(set) var failures: [RawPath: Failure] = [:]
     /// Files of which only a part could be read, by path.
     private var damaged: [RawPath: SettledFile] = [:]
+    /// Bytes of the files that are collected, by path.
+    private var collected: [RawPath: Int64] = [:]
     private var isRetryAhead = false
     /// Bytes that the file which found no room needs.
     package private(set) var missingRoom: Int64?
 
     package private(set) var filesTotal = 0
-    package private(set) var filesCollected = 0
+    package var filesCollected: Int { collected.count }
     /// Bytes are counted with wrapping sums: a damaged card can claim sizes that have none.
     package private(set) var bytesTotal: Int64 = 0
     package private(set) var bytesCollected: Int64 = 0
@@ -83,7 +86,7 @@ package struct CollectMachine: Sendable {
     /// Whether nothing is queued or being read: what is left has failed and waits, or is damaged.
     package var isIdle: Bool { current == nil && queue.isEmpty }
 
-    /// These are to be collected, also those that were collected before: they count once more then.
+    /// These are to be collected, also those that were collected before: they count as not collected again.
     package mutating func filesSettled(_ candidates: [Candidate]) -> [Action] {
         for candidate in candidates {
             let path = candidate.file.path
@@ -101,11 +104,15 @@ package struct CollectMachine: Sendable {
         return proceed()
     }
 
-    /// The file being read is now a recording, or its content was known already.
+    /// The file being read is now a recording, or its content was known already. One that has settled anew in the
+    /// meantime counts no more.
     package mutating func fileCollected() -> [Action] {
-        if let file = reading {
-            failures[file.path] = nil
-            filesCollected += 1
+        guard let file = reading else { return [] }
+        failures[file.path] = nil
+        if queue.holds(file.path) {
+            uncount(file)
+        } else {
+            collected[file.path] = file.stamp.size
             bytesCollected &+= file.stamp.size
         }
         return finishReading()
@@ -197,13 +204,19 @@ package struct CollectMachine: Sendable {
         return proceed()
     }
 
-    private mutating func uncount(_ file: SettledFile) {
+    private mutating func uncount(_ file: SettledFile) { uncount(bytes: file.stamp.size) }
+
+    private mutating func uncount(bytes: Int64) {
         filesTotal -= 1
-        bytesTotal &-= file.stamp.size
+        bytesTotal &-= bytes
     }
 
-    /// A damaged file settles again: it is no longer called damaged, and counted by its new reading.
+    /// A file that was collected or damaged settles again: it is that no longer, and counted by its new reading.
     private mutating func restore(_ path: RawPath) {
+        if let bytes = collected.removeValue(forKey: path) {
+            bytesCollected &-= bytes
+            uncount(bytes: bytes)
+        }
         guard let file = damaged.removeValue(forKey: path) else { return }
         bytesDamaged &-= file.stamp.size
         uncount(file)
@@ -231,11 +244,14 @@ package struct CollectMachine: Sendable {
             broken.append("a file is counted twice or not at all")
         }
         func sum(_ files: some Sequence<SettledFile>) -> Int64 { files.reduce(0) { $0 &+ $1.stamp.size } }
-        if bytesTotal &- bytesCollected &- bytesDamaged != sum(left) || bytesDamaged != sum(damaged.values) {
+        if bytesTotal &- bytesCollected &- bytesDamaged != sum(left) || bytesDamaged != sum(damaged.values)
+            || bytesCollected != collected.values.reduce(0, &+)
+        {
             broken.append("bytes are counted twice or not at all")
         }
-        if damaged.keys.contains(where: { queue.holds($0) || failures[$0] != nil }) {
-            broken.append("a file is damaged and still to be read")
+        func isLeft(_ path: RawPath) -> Bool { queue.holds(path) || failures[path] != nil || reading?.path == path }
+        if damaged.keys.contains(where: isLeft) || collected.keys.contains(where: isLeft) {
+            broken.append("a file is done and still to be read")
         }
         return broken
     }

@@ -39,7 +39,7 @@ package struct ContentReader: Sendable {
         return ContentHashing(layout: layout, blockBytes: blockBytes)
     }
 
-    /// Reads `file` from `start`, where a part begins, to its end; `hashing` has had all before `start`.
+    /// Reads `file` from `start`, where a part begins or a whole number of blocks behind that, to its end; `hashing` has had all before `start`.
     ///
     /// After a return or a throw `hashing` has every part that was handed to `keep` whole.
     func read(
@@ -69,6 +69,9 @@ package struct ContentReader: Sendable {
     }
 
     /// The bytes at both ends, hashed.
+    ///
+    /// - Throws: `CollectFailure`; `unreadable` where it ends before its size, as on a damaged card, and `changed` where
+    ///   that is because it was cut meanwhile.
     package func sentinel(
         of file: borrowing OwnedDescriptor, stamp: FileStamp
     ) throws(CollectFailure) -> Sentinel {
@@ -79,7 +82,8 @@ package struct ContentReader: Sendable {
         let head = UnsafeMutableRawBufferPointer(rebasing: buffer[..<headBytes])
         let tail = UnsafeMutableRawBufferPointer(rebasing: buffer[headBytes..<headBytes + tailBytes])
         guard try fill(head, from: file, at: 0), try fill(tail, from: file, at: stamp.size - Int64(tailBytes)) else {
-            throw .changed
+            try requireUnchanged(file, stamp)
+            throw .unreadable(file.failure("read", code: EIO))
         }
         let ends = UnsafeRawBufferPointer(rebasing: buffer[..<(headBytes + tailBytes)])
         return Sentinel(digest: .sha256(of: ends))

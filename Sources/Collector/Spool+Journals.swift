@@ -11,10 +11,12 @@ package struct InterruptedCopy: Sendable, Hashable {
 }
 
 extension Spool {
-    /// The copy of this very file that was cut, if there is one: same source, file system, path, size and times.
+    /// The copy of this very file that was cut, if there is one: same source, file system, path, size and times. Never
+    /// one that is being made, or that is complete and still its maker's. Of two that are told the same id, one copies and
+    /// the other fails with EBUSY (`copy`).
     package func interruptedCopy(of origin: CopyOrigin) -> RecordingID? {
         guard CopyRun.isJournaled(origin.file.stamp) else { return nil }
-        return begun.ids(where: { $0.agrees(with: origin) }, listing: listed).first
+        return begun.ids(where: { $0.agrees(with: origin) }, listing: listed).first { !running.holds($0) }
     }
 
     private func listed() -> [RecordingID: CopyOrigin] {
@@ -24,8 +26,13 @@ extension Spool {
 
     func forgetJournal(_ id: RecordingID) throws(FileAccessError) {
         begun.ended(id)
+        running.forget(id)
         try directory.forget(journalName(id))
     }
+
+    /// Nobody waits for the complete copy of `id` any more, and what came of it is not known: it may be gone on with by
+    /// whoever reads its file again. Does nothing to one that was sealed, reassigned or discarded.
+    package func giveBack(_ id: RecordingID) { running.forget(id) }
 
     /// All copies that were cut, and those that are being made now.
     package func interruptedCopies() throws(FileAccessError) -> [InterruptedCopy] {
@@ -38,10 +45,12 @@ extension Spool {
     }
 
     /// Removes what was cut of files at the place of `origin`, whatever their stamp: the file that is there now is
-    /// collected, as `id` or as content that was known.
+    /// collected, as `id` or as content that was known. What is being copied stays.
     package func discardInterrupted(of origin: CopyOrigin, except id: RecordingID?) throws(FileAccessError) {
-        for other in begun.ids(where: { $0.isSamePlace(as: origin) }, listing: listed) where other != id {
-            try discard(other)
+        for other in begun.ids(where: { $0.isSamePlace(as: origin) }, listing: listed)
+        where other != id && !running.holds(other) && running.begin(other) {
+            defer { running.end(other, isComplete: false) }
+            try discardUnlocked(other)
         }
     }
 

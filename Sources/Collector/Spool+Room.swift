@@ -41,24 +41,42 @@ extension Spool {
         return sum.overflow ? .max : sum.partialValue
     }
 
-    /// A damaged card can claim more than any disk has: that is not waited for, and holds up no other file.
+    /// A damaged card can claim more than fits beside the floor on an empty disk: that is not waited for, and holds up no
+    /// other file.
     func requireDisk(for stamp: FileStamp, _ path: RawPath) throws(CollectFailure) {
-        let fits = try spooling(needed(stamp.size)) { () throws(FileAccessError) in
-            try directory.totalBytes() >= stamp.size
-        }
+        let needed = needed(stamp.size)
+        let fits = try spooling(needed) { () throws(FileAccessError) in try directory.totalBytes() >= needed }
         guard fits else { throw .spoolFailed(FileAccessError(call: "copy", path: path, code: EFBIG)) }
     }
 
-    func requireRoom(_ bytes: Int64) throws(CollectFailure) {
+    /// The room is promised to `id` when this returns, until its copy ends.
+    func requireRoom(_ bytes: Int64, for id: RecordingID) throws(CollectFailure) {
         let needed = needed(bytes)
-        guard try spooling(needed, { () throws(FileAccessError) in try hasFree(bytes: needed) }) else {
-            throw .spoolFull(bytes: needed)
+        let isFree = try spooling(needed) { () throws(FileAccessError) in
+            try running.reserve(bytes, for: id) { (others) throws(FileAccessError) in
+                try freeBytes() - others >= needed
+            }
+        }
+        guard isFree else { throw .spoolFull(bytes: needed) }
+    }
+
+    /// From here to `running.end` nobody else copies as `id`.
+    func claim(_ id: RecordingID) throws(CollectFailure) {
+        guard running.begin(id) else {
+            let path = directory.path.appending(partialName(id))
+            throw .spoolFailed(FileAccessError(call: "copy", path: path, code: EBUSY))
         }
     }
 
-    func openPartial(_ id: RecordingID, _ flags: Int32) throws(FileAccessError) -> OwnedDescriptor {
-        try OwnedDescriptor.open(
-            absolute: directory.path.appending(partialName(id)), flags: O_RDWR | O_NOFOLLOW | flags, mode: 0o600)
+    /// - Parameter isNew: what is there of it goes.
+    func openPartial(_ id: RecordingID, isNew: Bool) throws(FileAccessError) -> PartialCopy {
+        let partial = try PartialCopy(
+            locking: OwnedDescriptor.open(
+                absolute: directory.path.appending(partialName(id)),
+                flags: O_RDWR | O_NOFOLLOW | (isNew ? O_CREAT : 0), mode: 0o600))
+        // Not O_TRUNC: what somebody else has open is not touched.
+        if isNew { try partial.file.truncate(to: 0) }
+        return partial
     }
 
     func openJournal(_ id: RecordingID, _ flags: Int32) throws(FileAccessError) -> OwnedDescriptor {

@@ -15,31 +15,49 @@ extension Spool {
     /// returns. `SalvageMachine` says how often a byte is asked for. At the end something that was readable must be so
     /// still, past the page cache: else it is the device that is gone, and no byte of it is called broken.
     ///
-    /// - Parameter isAlive: whether the device still answers with something; asked where the file itself cannot tell.
+    /// - Parameter isAlive: whether the device still answers with something; asked where not one byte of the
+    ///   file could be read.
+    /// After it has returned `id` is the caller's, as after `copy`.
+    ///
     /// - Throws: `CollectFailure`; nothing is then left in the spool. `unreadable` where not one byte could be read of a
     ///   device that answers: zeros alone are no recording.
     package func salvage(
         _ file: borrowing OwnedDescriptor, stamp: FileStamp, as id: RecordingID, with reader: ContentReader,
         isAlive: () -> Bool
     ) throws(CollectFailure) -> Salvaged {
-        try requireDisk(for: stamp, file.path)
-        try requireRoom(stamp.size)
+        try claim(id)
         do throws(CollectFailure) {
-            let copy = try spooling(needed(stamp.size)) { () throws(FileAccessError) in
-                try forgetJournal(id)
-                let copy = try openPartial(id, O_CREAT | O_TRUNC)
+            let salvaged = try salvageClaimed(file, stamp, as: id, with: reader, isAlive)
+            running.end(id, isComplete: true)
+            return salvaged
+        } catch {
+            running.end(id, isComplete: false)
+            throw error
+        }
+    }
+
+    private func salvageClaimed(
+        _ file: borrowing OwnedDescriptor, _ stamp: FileStamp, as id: RecordingID, with reader: ContentReader,
+        _ isAlive: () -> Bool
+    ) throws(CollectFailure) -> Salvaged {
+        try requireDisk(for: stamp, file.path)
+        try spooling(needed(stamp.size)) { () throws(FileAccessError) in try discardUnlocked(id) }
+        try requireRoom(stamp.size, for: id)
+        do throws(CollectFailure) {
+            let partial = try spooling(needed(stamp.size)) { () throws(FileAccessError) in
+                let partial = try openPartial(id, isNew: true)
                 // What nothing is written to reads as zeros.
-                try copy.truncate(to: stamp.size)
-                return copy
+                try partial.file.truncate(to: stamp.size)
+                return partial
             }
-            let unreadable = try salvage(file, stamp, into: copy, with: reader)
+            let unreadable = try salvage(file, stamp, into: partial.file, as: id, with: reader)
             if let failure = unreadable.failure {
                 try requireLife(of: file, stamp, unreadable.spans, failure, isAlive)
             }
             try reader.requireUnchanged(file, stamp)
-            let content = try digests(of: copy, with: reader)
+            let content = try digests(of: partial.file, with: reader)
             try spooling(needed(stamp.size)) { () throws(FileAccessError) in
-                try copy.synchronize()
+                try partial.file.synchronize()
                 try directory.synchronize()
             }
             return Salvaged(content: content, unreadable: unreadable.spans)
@@ -54,7 +72,7 @@ extension Spool {
 
     private func salvage(
         _ file: borrowing OwnedDescriptor, _ stamp: FileStamp, into copy: borrowing OwnedDescriptor,
-        with reader: ContentReader
+        as id: RecordingID, with reader: ContentReader
     ) throws(CollectFailure) -> Unreadable {
         var machine = SalvageMachine(bytes: stamp.size)
         var last: FileAccessError?
@@ -73,6 +91,7 @@ extension Spool {
                 try spooling(needed(stamp.size)) { () throws(FileAccessError) in
                     try copy.write(UnsafeRawBufferPointer(piece), at: span.offset)
                 }
+                running.wrote(span.length, of: id)
                 machine.pieceRead()
             }
             file.adviseDone(span)
@@ -95,7 +114,8 @@ extension Spool {
         }
     }
 
-    /// The device still gives what it gave before, past the page cache.
+    /// The device still gives what it gave before, past the page cache. Where that cannot be told it counts as gone: the
+    /// salvage is tried again.
     private func requireLife(
         of file: borrowing OwnedDescriptor, _ stamp: FileStamp, _ unreadable: [ByteSpan], _ failure: FileAccessError,
         _ isAlive: () -> Bool
@@ -109,10 +129,9 @@ extension Spool {
         defer { buffer.deallocate() }
         do throws(SecondReadingFailure) {
             if try access.read(span, of: file, into: buffer) { return }
-        } catch .cached {
-            // What the page cache holds proves nothing.
-            if isAlive() { return }
-        } catch {}
+        } catch {
+            // Nor does a page that the kernel does not let go of: it proves nothing.
+        }
         throw .deviceGone(failure)
     }
 

@@ -29,7 +29,9 @@ package struct FolderHints: Sendable, Hashable {
 /// Invariants:
 /// - Every folder is listed in a full pass: each `passesPerFull` passes or `fullInterval`, whichever is first, after a
 ///   pass that failed, and when hints were lost. There files are found that were changed in place.
-/// - A folder that something was heard of is listed, and one whose time is 0, and one that was not read whole.
+/// - A folder that something was heard of is listed, and one whose time is 0, one that was not read whole, and one in which
+///   a name was missing.
+/// - A name that is missing in two looks one after the other did not just go away: what has it cannot be read.
 /// - Once a steady folder has other names under the same stamp, its file system's times are not believed any more, and
 ///   every pass is full.
 package struct FolderMemory: Sendable {
@@ -53,6 +55,8 @@ package struct FolderMemory: Sendable {
     private var lastFull: Duration?
     private var isPlanFull = true
     private var timesLie = false
+    /// Names that the last look missed.
+    private var missing: Set<RawPath> = []
     private var steadyAfter = Self.steadiness
 
     package init() {}
@@ -65,7 +69,8 @@ package struct FolderMemory: Sendable {
         let isOld = lastFull.map { now - $0 >= Self.fullInterval } ?? true
         isPlanFull = isOld || passes >= Self.passesPerFull || hints.isAnything || timesLie
         if isPlanFull { return ScanPlan() }
-        let steady = known.filter { isSteady($0.value) && !hints.folders.contains($0.key) }
+        let doubtful = hints.folders.union(missing.map(\.parent))
+        let steady = known.filter { isSteady($0.value) && !doubtful.contains($0.key) }
         return ScanPlan(
             folders: steady.mapValues(\.folder), unsettled: Dictionary(grouping: unsettled) { $0.parent })
     }
@@ -75,8 +80,8 @@ package struct FolderMemory: Sendable {
             && known.listed - known.stampSeen >= steadyAfter
     }
 
-    /// The planned look succeeded.
-    package mutating func scanned(_ scan: TreeScan, from start: Duration, to end: Duration) {
+    /// The planned look succeeded. What it missed as the one before did is `unreadable` in `scan` afterwards.
+    package mutating func scanned(_ scan: inout TreeScan, from start: Duration, to end: Duration) {
         if isPlanFull { (passes, lastFull) = (0, start) }
         steadyAfter = scan.seesEveryWriter ? Self.steadiness : Self.sharedSteadiness
         var next: [RawPath: Known] = [:]
@@ -87,6 +92,10 @@ package struct FolderMemory: Sendable {
             next[folder.path] = Known(folder: folder, stampSeen: old?.stampSeen ?? end, listed: start)
         }
         known = next
+        let unreadable = scan.missing.filter(missing.contains)
+        missing = Set(scan.missing)
+        scan.missing.removeAll(where: Set(unreadable).contains)
+        scan.skipped += unreadable.map { SkippedEntry(path: $0, reason: .unreadable) }
     }
 
     /// The planned look failed: what was heard of before it must still be found.

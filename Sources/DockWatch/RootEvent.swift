@@ -19,11 +19,11 @@ package struct ScanSummary: Sendable, Hashable {
     package var files: Int
     /// Their sizes added up.
     package var bytes: Int64
-    /// Files that have not settled.
+    /// Files that have not settled, and names that were there and could not be found a moment later.
     package var stillChanging: [RawPath]
     /// How long one of those that have not settled must stand still.
     package var settleSeconds: Double
-    /// Folders that could not be looked into: what they hold is not known.
+    /// Folders that could not be looked into, and names that are listed and cannot be found: what they hold is not known.
     package var unreadable: [RawPath]
     /// The file that was changed last, by the clock that wrote it.
     package var newest: ObservedFile?

@@ -90,10 +90,10 @@ package struct RootWatcher: Sendable {
         let (root, start) = (root, time.now())
         let plan = pass.memory.plan(
             unsettled: pass.machine.stillChanging, hints: hints?.take() ?? FolderHints(), at: start)
-        let scan = try await lane.run { () throws(FileAccessError) in
+        var scan = try await lane.run { () throws(FileAccessError) in
             try TreeScanner.scan(root, plan: plan) { hints?.watch(root.path.appending($0), as: $0) }
         }
-        pass.memory.scanned(scan, from: start, to: time.now())
+        pass.memory.scanned(&scan, from: start, to: time.now())
         pass.rescanInterval = scan.seesEveryWriter ? ScanPace.rescanInterval : ScanPace.deafRescanInterval
         return scan
     }

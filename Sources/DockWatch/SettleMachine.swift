@@ -33,7 +33,7 @@ package enum SettleAction: Sendable, Hashable {
 /// - Where the kernel cannot tell, a file that ends in zero bytes settles only if its data ended at the same place in two
 ///   looks at least `quiet` apart.
 /// - One stamp of one path settles once, until the file vanishes.
-/// - What lies in a folder that could not be read this time is neither new nor gone, nor is what settled in one that
+/// - What lies in a folder that could not be read or was missing this time is neither new nor gone, nor is what settled in one that
 ///   needed no listing.
 ///
 /// Stamps agree in size, times and file system; inode numbers are not compared, because FAT and FUSE make them up anew
@@ -102,6 +102,8 @@ package struct SettleMachine: Sendable {
             if left <= .zero { due.append(file.path) } else { wait = min(wait ?? left, left) }
         }
         forgetVanished(scan)
+        // Whether it went away is told by another look.
+        if !scan.missing.isEmpty { wait = min(wait ?? settle, settle) }
         return (due.isEmpty ? [] : [.checkWriters(due)]) + (wait.map { [.lookAgain(after: $0)] } ?? [])
     }
 
@@ -127,7 +129,7 @@ package struct SettleMachine: Sendable {
     }
 
     private mutating func forgetVanished(_ scan: TreeScan) {
-        let unreadable = Set(scan.skipped.lazy.filter { $0.reason == .unreadable }.map(\.path))
+        let unreadable = Set(scan.skipped.lazy.filter { $0.reason == .unreadable }.map(\.path)).union(scan.missing)
         let gone = known.filter { path, file in
             file.scan != scans && !path.isAtOrBelow(anyOf: unreadable)
                 && !(file.phase == .settled && scan.unlisted.contains(path.parent))
@@ -206,7 +208,7 @@ extension SettleMachine {
     /// What the tree holds, as far as it is known after `scan`.
     package func summary(of scan: TreeScan) -> ScanSummary {
         var summary = ScanSummary(
-            files: known.count, bytes: 0, stillChanging: stillChanging,
+            files: known.count, bytes: 0, stillChanging: stillChanging + scan.missing,
             settleSeconds: (hollow.isEmpty ? settle : quiet) / .seconds(1),
             unreadable: scan.skipped.filter { $0.reason == .unreadable }.map(\.path))
         for (path, file) in known {

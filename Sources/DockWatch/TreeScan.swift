@@ -46,6 +46,9 @@ package struct TreeScan: Sendable, Hashable {
     package var files: [ObservedFile]
     /// What is left where it is; a folder here stands for everything below it.
     package var skipped: [SkippedEntry]
+    /// Names that were listed, and of which the file system said a moment later that there is no such thing: they went
+    /// away, or it cannot find what it lists (`FolderMemory`).
+    package var missing: [RawPath]
     package var listed: [ListedFolder]
     /// Folders that were as the plan has them: what settled there did not come or go.
     package var unlisted: Set<RawPath>
@@ -55,11 +58,12 @@ package struct TreeScan: Sendable, Hashable {
     package var seesEveryWriter: Bool
 
     package init(
-        files: [ObservedFile] = [], skipped: [SkippedEntry] = [], listed: [ListedFolder] = [],
-        unlisted: Set<RawPath> = [], isReadOnly: Bool = false, seesEveryWriter: Bool = true
+        files: [ObservedFile] = [], skipped: [SkippedEntry] = [], missing: [RawPath] = [],
+        listed: [ListedFolder] = [], unlisted: Set<RawPath> = [], isReadOnly: Bool = false, seesEveryWriter: Bool = true
     ) {
         self.files = files
         self.skipped = skipped
+        self.missing = missing
         self.listed = listed
         self.unlisted = unlisted
         self.isReadOnly = isReadOnly

@@ -9,7 +9,7 @@ import Glibc
 /// four descriptors are open at a time, none when the walk is over.
 package enum TreeScanner {
     /// Scans the tree. Folders that cannot be read are left out as `unreadable`, the rest is still scanned; names that
-    /// vanish in between are no finding.
+    /// vanish in between are `missing`.
     ///
     /// - Parameter beforeListing: called with the path, below the root, of each folder before its names are read.
     /// - Throws: `FileAccessError` where the root cannot be read or is no longer there; ECANCELED where the task was
@@ -139,8 +139,8 @@ private struct Walk {
     /// The name could not be asked for, or the folder not be read.
     mutating func failed(_ path: RawPath, _ error: FileAccessError) {
         switch error.code {
-        // It went away, or something else took its name: the next scan sees what.
-        case ENOENT, ENOTDIR, ELOOP: return
+        // It went away, or something else took its name, or it is listed and cannot be found: the next scan sees what.
+        case ENOENT, ENOTDIR, ELOOP: scan.missing.append(path)
         case EXDEV: skip(path, .otherFileSystem)
         default:
             metFailure = true

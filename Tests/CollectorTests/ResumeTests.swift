@@ -227,6 +227,52 @@ struct ResumeTests {
         #expect(try spool.interruptedCopies().first?.bytes == partBytes)
     }
 
+    /// The card is seen at two mount points, or a reading that hangs goes on when the card is back.
+    @Test func aCopyThatIsBeingMadeIsNobodyElses() throws {
+        try interrupt(at: 2 * partBytes, as: id)
+        let (spool, path, id, now) = (spool, path, id, try origin(stamp()))
+        let offered = Mutex<[RecordingID?]>([])
+        let failures = Mutex<[CollectFailure]>([])
+        @Sendable func copyToo(into other: Spool) {
+            do throws(CollectFailure) {
+                guard let file = try? openFile(path) else { return }
+                _ = try other.copy(file, of: now, as: id, with: ContentReader())
+            } catch {
+                failures.withLock { $0.append(error) }
+            }
+        }
+        let reader = ContentReader(progress: { offset in
+            guard offset == 3 * partBytes else { return }
+            offered.withLock { $0.append(spool.interruptedCopy(of: now)) }
+            copyToo(into: spool)
+            // Another process, which knows nothing but the files.
+            copyToo(into: Spool(path: spool.path, floorBytes: 0))
+            try? spool.discardInterrupted(of: now, except: nil)
+        })
+        let content = try spool.copy(openFile(path), of: now, as: id, with: reader)
+        #expect(offered.withLock { $0 } == [nil])
+        #expect(failures.withLock { $0 }.count == 2)
+        for case .spoolFailed(let error) in failures.withLock({ $0 }) { #expect(error.code == EBUSY) }
+        #expect(try spool.check(id, content, with: ContentReader()) == .matches)
+        #expect(spool.interruptedCopy(of: now) == nil, "it waits for the catalogue")
+        try spool.discardInterrupted(of: now, except: nil)
+        #expect(try spool.check(id, content, with: ContentReader()) == .matches)
+        spool.giveBack(id)
+        #expect(spool.interruptedCopy(of: now) == id)
+    }
+
+    /// What lies behind the last part with a digest is not what the device has, and that part is.
+    @Test func anEndThatAPowerCutToreIsReadAgainFromThere() throws {
+        try interrupt(at: 2 * partBytes + 7 << 20, as: id)
+        let file = try OwnedDescriptor.open(absolute: RawPath(local("\(id).partial")), flags: O_RDWR)
+        try file.write([UInt8](repeating: 0, count: 4096), at: 2 * partBytes + 5 << 20)
+        #expect(try goOn(as: id) == 2 * partBytes)
+        try spool.discard(id)
+        try interrupt(at: 2 * partBytes + 7 << 20, as: id)
+        truncate(local("\(id).partial"), Int(2 * partBytes + 3 << 20 + 5))
+        #expect(try goOn(as: id) == 2 * partBytes)
+    }
+
     @Test(.enabled(if: geteuid() == 0)) func aFullDiskTakesBackWhatWasAdded() throws {
         let mount = try folder.folder("small")
         try Tool.run("mount", "-t", "tmpfs", "-o", "size=40m", "none", mount.display)
@@ -241,10 +287,10 @@ struct ResumeTests {
         try FileManager.default.removeItem(atPath: ballast)
         #expect(try small.interruptedCopies().first?.bytes == 9 << 20)
         let thief = ContentReader(progress: { if $0 == 20 << 20 { fill() } })
-        #expect(throws: CollectFailure.spoolFull(bytes: size - partBytes)) {
+        #expect(throws: CollectFailure.spoolFull(bytes: size - 9 << 20)) {
             try small.copy(openFile(path), of: origin(stamp()), as: id, with: thief)
         }
-        #expect(try small.interruptedCopies().first?.bytes == partBytes)
+        #expect(try small.interruptedCopies().first?.bytes == 9 << 20)
     }
 }
 
@@ -319,6 +365,32 @@ struct CardResumeTests {
         #expect(spool.interruptedCopy(of: try origin(openFile(point.appending("clip")).status().stamp)) == id)
         #expect(try copy(into: spool).digest.hex == digest())
         #expect(try card.count(of: "clip").bytes < size - 2 * partBytes + 1 << 20)
+    }
+
+    /// Most of the last part is not read again where much lies behind it, unless that differs.
+    @Test func anotherFileThatEndsItsPartsAlikeIsReadAnew() throws {
+        try card.mount(at: point)
+        let spool = try freshSpool("spool")
+        let over = Mutex(false)
+        #expect(throws: CollectFailure.cancelled) {
+            try copy(
+                into: spool,
+                ContentReader(
+                    isCancelled: { over.withLock { $0 } },
+                    progress: { if $0 == 2 * partBytes + 7 << 20 { over.withLock { $0 = true } } }))
+        }
+        let partial = spool.path.appending("\(id).partial")
+        let local = try OwnedDescriptor.open(absolute: partial, flags: O_RDWR)
+        try local.write([1, 2, 3], at: 2 * partBytes + 6 << 20)
+        card.close()
+        try card.mount(at: point)
+        var fault = FaultyCard.Fault()
+        (fault.liesFromOpening, fault.liesAt) = (1, partBytes)
+        try card.set(fault, on: "clip")
+        var expected = randomBytes(Int(size), seed: 21)
+        expected[Int(partBytes)] ^= 0xff
+        #expect(try copy(into: spool).digest == .sha256(of: expected))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: partial.display)) == expected)
     }
 
     /// Size and times are the same, and yet it is not: 0 is in the head, the last byte in the tail.

@@ -71,8 +71,74 @@ struct SalvageMachineTests {
                 ByteSpan(offset: 0, length: mebibyte), ByteSpan(offset: 3 * mebibyte, length: mebibyte),
             ])
         var dead = SalvageMachine(bytes: 1 << 40, mostFailures: 3)
-        #expect(run(&dead, bad: [ByteSpan(offset: 0, length: 1 << 40)]).count == 3)
+        #expect(run(&dead, bad: [ByteSpan(offset: 0, length: 1 << 40)]).count < 1100)
         #expect(dead.unreadable == [ByteSpan(offset: 0, length: 1 << 40)])
+    }
+
+    @Test func whatIsGoodBehindManyFailuresIsFound() {
+        let gibibyte: Int64 = 1 << 30
+        for (size, good) in [
+            (30 * gibibyte, ByteSpan(offset: gibibyte, length: 29 * gibibyte)),
+            (30 * gibibyte, ByteSpan(offset: 17 * gibibyte + 5 * mebibyte, length: 40 * mebibyte)),
+            (8 * gibibyte, ByteSpan(offset: 3 * gibibyte + 77, length: 16 * mebibyte)),
+            (8 * gibibyte, ByteSpan(offset: 8 * gibibyte - 3 * mebibyte, length: 3 * mebibyte)),
+        ] {
+            var machine = SalvageMachine(bytes: size)
+            let bad = [
+                ByteSpan(offset: 0, length: good.offset), ByteSpan(offset: good.end, length: size - good.end),
+            ]
+            let reads = run(&machine, bad: bad.filter { $0.length > 0 })
+            #expect(machine.readBytes >= good.length - 2 * mebibyte, "\(good)")
+            let failed = reads.filter { span in bad.contains { $0.offset < span.end && span.offset < $0.end } }
+            #expect(failed.count < 3600, "\(good)")
+        }
+    }
+
+    @Test func aFewFailuresInARowAreJumpedOverAndComeLater() {
+        var machine = SalvageMachine(bytes: 40 * mebibyte)
+        let reads = run(&machine, bad: [ByteSpan(offset: 0, length: 5 * mebibyte)])
+        // 0 and 1 fail, 2 is jumped over, 3 fails, 4 and 5 are jumped over; then backwards from 6, then what is left.
+        #expect(
+            reads.prefix(40).map { $0.offset / mebibyte } == [0, 1, 3] + Array(6..<40) + [5, 4, 2])
+        #expect(machine.unreadable == [ByteSpan(offset: 0, length: 5 * mebibyte)])
+    }
+
+    /// Every other block: none is left out, but as many fail as may.
+    @Test func aFileThatFailsHereAndThereEnds() {
+        var machine = SalvageMachine(bytes: 1 << 33)
+        var failures = 0
+        while let span = machine.next {
+            if (span.offset / mebibyte).isMultiple(of: 2) {
+                failures += 1
+                machine.pieceFailed()
+            } else {
+                machine.pieceRead()
+            }
+        }
+        #expect(failures < 3600)
+        #expect(machine.readBytes >= 1024 * mebibyte)
+        #expect(machine.check() == [])
+    }
+
+    @Test(arguments: 0..<50) func longRunsOfGoodBytesAreAlwaysFound(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let size = Int64.random(in: mebibyte...(300 * mebibyte), using: &random)
+        var (bad, good, offset): ([ByteSpan], [ByteSpan], Int64) = ([], [], 0)
+        while offset < size {
+            let length = min(Int64.random(in: 1...(40 * mebibyte), using: &random), size - offset)
+            let span = ByteSpan(offset: offset, length: length)
+            if Bool.random(using: &random) { bad.append(span) } else { good.append(span) }
+            offset = span.end
+        }
+        var machine = SalvageMachine(bytes: size, mostFailures: Int.random(in: 0...50, using: &random))
+        _ = run(&machine, bad: bad)
+        let lost = machine.unreadable
+        for span in ByteSpan.joined(good, most: .max) where span.length >= 16 * mebibyte {
+            // All of it, but for the blocks at its ends, which are bad in part.
+            let inside = ByteSpan(offset: span.offset + mebibyte, length: span.length - 2 * mebibyte)
+            #expect(!lost.contains { $0.offset < inside.end && inside.offset < $0.end }, "\(span)")
+        }
+        #expect(machine.readBytes + lost.reduce(0) { $0 + $1.length } == size)
     }
 
     @Test(arguments: 0..<50) func everyByteIsReadOrGivenUp(_ seed: UInt64) {

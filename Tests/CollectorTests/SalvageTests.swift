@@ -112,6 +112,41 @@ struct SalvageTests {
         try expectNothingLeft()
     }
 
+    /// Where the page cache keeps the page, no proof of life can be had.
+    @Test func aPageThatStaysInMemoryProvesNothing() throws {
+        try fail([ByteSpan(offset: 5 << 20, length: 4096)])
+        let file = try openFile(point.appending("clip"))
+        // What is mapped stays in the page cache, whatever it is told.
+        let page = try #require(mmap(nil, 4096, PROT_READ, MAP_SHARED, file.number, 0))
+        try #require(page != MAP_FAILED)
+        defer { munmap(page, 4096) }
+        #expect(page.load(as: UInt8.self) == randomBytes(1, seed: 31)[0])
+        let failure = #expect(throws: CollectFailure.self) {
+            try spool.salvage(file, stamp: file.status().stamp, as: id, with: ContentReader()) {
+                Issue.record("something of the file was readable")
+                return true
+            }
+        }
+        guard case .deviceGone = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        try expectNothingLeft()
+    }
+
+    /// A card whose table promises more than it gives, as one that was filled by a lying controller.
+    @Test func aLongFileThatEndsEarlyIsSalvaged() throws {
+        var fault = FaultyCard.Fault()
+        fault.shortBytes = 3 << 20
+        try card.set(fault, on: "clip")
+        let file = try openFile(point.appending("clip"))
+        let failure = #expect(throws: CollectFailure.self) {
+            _ = try spool.copy(file, of: origin(file.status().stamp), as: id, with: ContentReader())
+        }
+        #expect(failure?.asksForSalvage == true, "\(String(describing: failure))")
+        #expect(try salvage().unreadable == [ByteSpan(offset: 3 << 20, length: Int64(size) - 3 << 20)])
+    }
+
     @Test func zerosAloneAreNoRecording() throws {
         try fail([ByteSpan(offset: 0, length: Int64(size))])
         let unreadable = #expect(throws: CollectFailure.self) { try salvage(isAlive: true) }

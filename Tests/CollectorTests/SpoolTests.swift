@@ -4,6 +4,7 @@ import EvidenceModel
 import FileAccess
 import Foundation
 import StationTesting
+import Synchronization
 import Testing
 
 /// A file `clip` of a card.
@@ -171,6 +172,80 @@ struct SpoolTests {
             try copy(text, as: id, with: ContentReader(progress: { _ in unlink(path) }))
         }
         #expect(try names(spool) == [])
+    }
+
+    @Test func copiesThatAreSetAsideStay() throws {
+        for text in ["one", "another", "a third"] {
+            try copy(text, as: id)
+            try spool.seal(id)
+            try spool.setAside(id)
+        }
+        try spool.setAside(id)
+        #expect(try names(spool) == ["\(id).damaged", "\(id).damaged-2", "\(id).damaged-3"])
+        try copy("four", as: other)
+        #expect(try spool.leftovers() == SpoolLeftovers(damagedBytes: 17), "what is complete is still wanted")
+        spool.giveBack(other)
+        #expect(try spool.leftovers() == SpoolLeftovers(interruptedBytes: 4, damagedBytes: 17))
+        try spool.seal(other)
+        #expect(try spool.leftovers() == SpoolLeftovers(damagedBytes: 17))
+    }
+
+    /// A crash between a new copy and the setting aside of the damaged one that it replaces.
+    @Test(arguments: ["new", "longer"]) func aCopyThatReplacesADamagedOneTakesItsPlace(_ text: String) throws {
+        try copy("old", as: id)
+        try spool.seal(id)
+        try copy(text, as: id)
+        try Spool(path: spool.path).prepare(below: folder.path) { $0 == id }
+        #expect(try names(spool) == [id.text, "\(id).damaged"])
+        #expect(try self.text(of: id) == text)
+    }
+
+    @Test func aFileThatDoesNotFitBesideTheFloorIsNotWaitedFor() throws {
+        let total = try DurableDirectory(path: spool.path).totalBytes()
+        let crowded = Spool(path: spool.path, floorBytes: total - 3)
+        let file = try openFile(folder.file("clip", "four"))
+        let failure = #expect(throws: CollectFailure.self) {
+            _ = try crowded.copy(file, of: origin(file.status().stamp), as: id, with: ContentReader())
+        }
+        guard case .spoolFailed(let error)? = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        #expect(error.code == EFBIG)
+    }
+
+    /// The second begins while the first is on its way: what the first has still to write is not free.
+    @Test(.enabled(if: geteuid() == 0)) func copiesThatAreOnTheirWayHaveTheirRoom() throws {
+        let path = folder.path.appending("long")
+        try randomBytes(40 << 20, seed: 4).write(to: URL(fileURLWithPath: path.display))
+        let mount = try folder.folder("small")
+        try Tool.run("mount", "-t", "tmpfs", "-o", "size=64m", "none", mount.display)
+        let tight = Spool(path: mount.appending("spool"), floorBytes: 0)
+        try tight.prepare(below: mount) { _ in false }
+        let (id, other) = (id, other)
+        let failures = Mutex<[CollectFailure]>([])
+        let second = ContentReader(progress: { offset in
+            guard offset == 1 << 20, let file = try? openFile(path), let stamp = try? file.status().stamp else {
+                return
+            }
+            do throws(CollectFailure) {
+                _ = try tight.copy(file, of: origin(stamp), as: other, with: ContentReader())
+            } catch {
+                failures.withLock { $0.append(error) }
+            }
+        })
+        let file = try openFile(path)
+        let stamp = try file.status().stamp
+        _ = try tight.copy(file, of: origin(stamp), as: id, with: second)
+        #expect(failures.withLock { $0 } == [.spoolFull(bytes: 40 << 20)])
+        // 24 MiB are left. What is cut gives its room back.
+        try randomBytes(10 << 20, seed: 5).write(to: URL(fileURLWithPath: path.display))
+        let shorter = try openFile(path)
+        let cut = try origin(shorter.status().stamp)
+        #expect(throws: CollectFailure.cancelled) {
+            try tight.copy(shorter, of: cut, as: other, with: ContentReader(isCancelled: { true }))
+        }
+        #expect(try tight.hasFree(bytes: 20 << 20))
     }
 
     @Test func aSizeThatCannotBeIsNotWaitedFor() throws {

@@ -20,10 +20,10 @@ struct FolderMemoryTests {
     ) -> Set<String> {
         let plan = memory.plan(unsettled: [], hints: hints, at: .seconds(second))
         let passed = tree.filter { plan.folders[$0.path]?.stamp == $0.stamp }
-        let scan = TreeScan(
+        var scan = TreeScan(
             listed: tree.filter { !passed.contains($0) }, unlisted: Set(passed.map(\.path)),
             seesEveryWriter: seesEveryWriter)
-        memory.scanned(scan, from: .seconds(second), to: .seconds(second))
+        memory.scanned(&scan, from: .seconds(second), to: .seconds(second))
         return Set(passed.map(\.path.display))
     }
 
@@ -75,6 +75,30 @@ struct FolderMemoryTests {
         #expect(look(&memory, [folder("", names: 4)], at: 20) == [""])
     }
 
+    @Test func aNameThatIsMissingTwiceCannotBeRead() {
+        var memory = FolderMemory()
+        let (tree, gone, broken) = ([folder(""), folder("DCIM")], dcim.appending("gone"), dcim.appending("broken"))
+        for second in [0, 10] { _ = look(&memory, tree, at: second) }
+        func missing(_ names: [RawPath], at second: Int) -> TreeScan {
+            let plan = memory.plan(unsettled: [], hints: FolderHints(), at: .seconds(second))
+            let passed = Set(tree.map(\.path).filter { plan.folders[$0] != nil })
+            var scan = TreeScan(missing: names, listed: tree.filter { !passed.contains($0.path) }, unlisted: passed)
+            memory.scanned(&scan, from: .seconds(second), to: .seconds(second))
+            return scan
+        }
+        let first = missing([gone, broken], at: 20)
+        #expect(first.missing == [gone, broken] && first.skipped == [])
+        for second in [30, 40] {
+            let again = missing([broken], at: second)
+            #expect(again.missing == [] && again.skipped == [SkippedEntry(path: broken, reason: .unreadable)])
+            #expect(again.listed.map(\.path) == [dcim], "it is looked for again")
+        }
+        #expect(missing([], at: 50).skipped == [])
+        #expect(missing([broken], at: 60).skipped == [], "it went away again")
+        #expect(missing([], at: 70).unlisted == [RawPath("")])
+        #expect(missing([], at: 80).unlisted == [RawPath(""), dcim])
+    }
+
     @Test func everyFolderIsListedNowAndThen() {
         var memory = FolderMemory()
         let tree = [folder(""), folder("DCIM")]
@@ -116,9 +140,8 @@ struct FolderMemoryTests {
                 seen[Int(folder.path.display) ?? 0] = folder.namesMark
             }
             #expect(seen == content)
-            memory.scanned(
-                TreeScan(listed: tree.filter { !passed.contains($0) }, unlisted: Set(passed.map(\.path))),
-                from: start, to: start)
+            var scan = TreeScan(listed: tree.filter { !passed.contains($0) }, unlisted: Set(passed.map(\.path)))
+            memory.scanned(&scan, from: start, to: start)
         }
     }
 }

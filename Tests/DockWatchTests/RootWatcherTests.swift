@@ -41,6 +41,33 @@ struct RootWatcherTests {
         await run.end()
     }
 
+    /// A card whose folder lists what its table does not have.
+    @Test(.enabled(if: FaultyCard.isAvailable, "needs root, /dev/fuse, test-tools"))
+    func aNameThatIsListedAndCannotBeFoundIsTold() async throws {
+        let card = try FaultyCard(in: directory)
+        try write("12", to: card.backing.appending("a.mp4"))
+        try write("123", to: card.backing.appending("b.mp4"))
+        let point = directory.path.appending("card")
+        try card.mount(at: point)
+        var fault = FaultyCard.Fault()
+        fault.isMissing = true
+        try card.set(fault, on: "b.mp4")
+        let root = WatchedRoot(source: "docks", kind: .mount, path: point, fileSystem: "CARD-1")
+        let run = WatchRun(RootWatcher(root: root, settle: .seconds(10), lane: IOLane(label: "test"), clock: clock))
+        let first = try await run.nextPass()
+        #expect(first.files == 1 && first.unreadable == [])
+        #expect(first.stillChanging == ["a.mp4", "b.mp4"].map { RawPath($0) })
+        await clock.sleeper(until: .seconds(10))
+        clock.advance(by: .seconds(10))
+        guard case .skipped(let skipped) = try await run.next() else { Issue.record("not told"); return }
+        #expect(skipped == [SkippedEntry(path: RawPath("b.mp4"), reason: .unreadable)])
+        #expect(try await run.nextSettled() == ["a.mp4"])
+        let second = try await run.nextPass()
+        #expect(second.unreadable == [RawPath("b.mp4")] && second.stillChanging == [])
+        await run.end()
+        card.close()
+    }
+
     @Test func aWriterHoldsAFileBackUntilItCloses() async throws {
         let file = try directory.file("a.mp4")
         func openForWriting() throws -> OwnedDescriptor { try OwnedDescriptor.open(absolute: file, flags: O_WRONLY) }
@@ -171,8 +198,8 @@ struct RootWatcherTests {
         var memory = FolderMemory()
         func look(at second: Int, hints: FolderHints = FolderHints()) throws -> TreeScan {
             let plan = memory.plan(unsettled: [], hints: hints, at: .seconds(second))
-            let scan = try TreeScanner.scan(root, plan: plan)
-            memory.scanned(scan, from: .seconds(second), to: .seconds(second))
+            var scan = try TreeScanner.scan(root, plan: plan)
+            memory.scanned(&scan, from: .seconds(second), to: .seconds(second))
             return scan
         }
         #expect(try look(at: 0).files.count == 2)

@@ -40,6 +40,16 @@ struct SettleMachineTests {
         #expect(machine.writersChecked(answer(a, .none, stamp()), at: .seconds(99)) == [])
     }
 
+    @Test func aNameThatIsMissingIsLookedForAgain() {
+        var machine = SettleMachine(settle: .seconds(10))
+        let missed = TreeScan(missing: [a])
+        #expect(machine.scanned(missed, at: .seconds(0)) == [.lookAgain(after: .seconds(10))])
+        #expect(machine.summary(of: missed).stillChanging == [a])
+        let broken = scan(unreadable: [a])
+        #expect(machine.scanned(broken, at: .seconds(10)) == [])
+        #expect(machine.summary(of: broken).stillChanging == [] && machine.summary(of: broken).unreadable == [a])
+    }
+
     @Test func aChangeStartsTheTimeOver() {
         var machine = SettleMachine(settle: .seconds(10))
         _ = machine.scanned(scan((a, stamp())), at: .seconds(0))

@@ -21,6 +21,8 @@ package final class FaultyCard: Sendable {
         package var liesAt: Int64 = 0
         /// Reads that reach behind this offset end there.
         package var shortBytes: Int64?
+        /// It is listed, and there is no such file.
+        package var isMissing = false
 
         package init() {}
 
@@ -28,7 +30,7 @@ package final class FaultyCard: Sendable {
             let all: [String: Any?] = [
                 "bad": bad.map { [$0.offset, $0.length] }, "tries": tries, "delay_seconds": delaySeconds,
                 "stalls": stalls, "stalls_at": stallsAt, "lies_from_opening": liesFromOpening, "lies_at": liesAt,
-                "short_bytes": shortBytes,
+                "short_bytes": shortBytes, "missing": isMissing,
             ]
             return all.compactMapValues { $0 }
         }
