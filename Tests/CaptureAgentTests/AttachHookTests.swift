@@ -61,13 +61,14 @@ struct AttachHookRunTests {
     /// Of root every program has all capabilities in force; the ambient ones are what other users' would get.
     @Test(.enabled(if: geteuid() == 0, "giving capabilities to a thread needs root"))
     func itHasNoneOfTheAgentsCapabilities() async throws {
-        let script = try hook("grep CapAmb /proc/self/status")
+        let script = try hook("grep CapAmb /proc/self/status | tr -s '[:space:]' ' '")
         let hooks = try AmbientCapability.whileRaised {
             let own = try String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)
             #expect(own.contains("CapAmb:\t0000000000000004\n"))
             return try AttachHooks()
         }
-        #expect(await hooks.run(script, [:], on: lane).output == "CapAmb:\t0000000000000000\n")
+        let output = await hooks.run(script, [:], on: lane).output
+        #expect(output.hasPrefix("CapAmb: 0000000000000000"), "\(output)")
     }
 
     @Test func howItEndedIsASentence() async throws {

@@ -77,7 +77,9 @@ struct TroubleTests {
     func aFullSpoolIsWaitedFor() async throws {
         let station = try makeStation()
         for name in ["nas", "state"] { _ = try station.folder.folder(name) }
-        try await TestStation.tool("mount", "-t", "tmpfs", "-o", "size=280m", "tmpfs", station.path("state"))
+        try await TestStation.tool("mount", "-t", "tmpfs", "-o", "size=340m", "tmpfs", station.path("state"))
+        // Somebody else's; without it there would be room.
+        try await station.writeRandom("state/other", bytes: 60 << 20)
         try await station.writeRandom("room/a.ts", bytes: 40 << 20)
         let agent = try station.start("run")
         defer { agent.signal(SIGKILL) }

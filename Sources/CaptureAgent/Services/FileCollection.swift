@@ -97,6 +97,7 @@ struct FileCollection: Sendable {
     /// Takes back a copy that did not get into the catalogue; where that cannot be told for sure, it stays.
     private func discard(_ id: RecordingID) async {
         let catalogue = station.catalogue
+        defer { station.spool.giveBack(id) }
         guard isSpooled, let known = try? await station.database.read({ try catalogue.recording(id, in: $0) != nil }),
             !known
         else { return }

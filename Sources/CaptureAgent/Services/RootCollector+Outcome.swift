@@ -1,5 +1,7 @@
 import Collector
 import EvidenceModel
+import FileAccess
+import Glibc
 import Logging
 import MediaIndex
 import SyncEngine
@@ -57,6 +59,11 @@ extension RootCollector {
             return failure.asksForSalvage
                 ? state.machine.fileUnreadable(reason, jitter: jitter)
                 : state.machine.fileFailed(reason, jitter: jitter)
+        case .spoolFailed(let error) where error.code == EFBIG:
+            return await failed(
+                file, "it is larger than the spool's disk can ever hold: give the spool a larger one", &state)
+        case .spoolFailed(let error) where error.code == EBUSY:
+            return await failed(file, "it is just being copied: is its device mounted twice?", &state)
         case .spoolFailed(let error): return await failed(file, "the spool cannot be written: \(error)", &state)
         }
     }
