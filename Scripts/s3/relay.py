@@ -21,6 +21,7 @@ the relay, so that it never outlives a test) or on a Unix socket (--control); ea
     release                    let held requests go
     clear                      forget all of the above, and be up
     status                     counters as JSON: requests, body_bytes, in_flight, held
+    settled                    answers once no connection of a client is left, and what they sent is carried through
 
 SUBSTRING is looked for in "METHOD path?query"; none means every request. One JSON line is logged per request, also
 for those that did not come to their end: n, method, target, body_bytes (as received from the client), status and etag
@@ -163,6 +164,8 @@ class Relay:
         self.upstream, self.port, self.log = upstream, port, log
         self.faults = Faults()
         self.server, self.writers, self.is_down = None, set(), False
+        self.clients, self.settled = 0, asyncio.Event()
+        self.settled.set()
         self.requests = self.body_bytes = self.in_flight = self.held_now = 0
 
     async def up(self):
@@ -182,6 +185,8 @@ class Relay:
     # One connection of a client; each of its requests gets a connection of its own to the server.
     async def serve(self, reader, writer):
         self.writers.add(writer)
+        self.clients += 1
+        self.settled.clear()
         try:
             while not self.is_down:
                 head = await Head.read(reader, 'client gone')
@@ -196,6 +201,9 @@ class Relay:
                 await writer.wait_closed()
             except (OSError, asyncio.CancelledError):
                 pass
+            self.clients -= 1
+            if self.clients == 0:
+                self.settled.set()
 
     async def one(self, head, reader, writer):
         """Carry one request and its answer; False where the connection ends after it."""
@@ -355,6 +363,9 @@ class Relay:
             elif word == 'status':
                 return json.dumps({'requests': self.requests, 'body_bytes': self.body_bytes,
                                    'in_flight': self.in_flight, 'held': self.held_now, 'down': self.is_down})
+            elif word == 'settled':
+                await asyncio.sleep(0)                         # who waits to be accepted is
+                await self.settled.wait()
             else:
                 return f'error: no command {word!r}'
             return 'ok'

@@ -52,6 +52,13 @@ final class StoreWorld: Sendable {
 
     func tell(_ command: String) throws { try relay.tell(command) }
 
+    /// What an ended agent had given to its sockets has reached the server, and the server has answered.
+    func settle() async throws {
+        try await withCheckedThrowingContinuation { done in
+            DispatchQueue.global().async { [self] in done.resume(with: Result { try tell("settled") }) }
+        }
+    }
+
     /// What the server itself says; the answers come in the order of the questions.
     func ask(_ command: String) async throws -> JSONValue {
         let number = questions.add(1, ordering: .relaxed).newValue
