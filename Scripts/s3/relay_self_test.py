@@ -151,6 +151,14 @@ def self_test():
     until(lambda: entries()[-1]['target'] == '/b/killed')
     expect('a held request whose client went is never sent', entries()[-1]['fault'] == 'client gone'
            and '/b/killed' not in Store.bodies)
+    kept.close()
+    tell('rate 3000000')
+    gone = http.client.HTTPConnection('127.0.0.1', port)
+    gone.request('PUT', '/b/gone', big[:1_000_000])
+    until(lambda: json.loads(tell('status'))['in_flight'] == 1)
+    gone.close()
+    expect('settled waits for what a client left behind', tell('settled') == 'ok'
+           and Store.bodies.get('/b/gone') == big[:1_000_000])
     tell('rate 500000')
     thread, result = later('PUT', '/b/cut', big)
     until(lambda: json.loads(tell('status'))['in_flight'] == 1)
