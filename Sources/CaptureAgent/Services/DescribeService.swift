@@ -81,15 +81,23 @@ struct DescribeService: Service {
         }
     }
 
-    /// Describes the recordings of one owner, one after the other.
+    /// Looks into the recordings of one owner, one after the other. What was seen in one is written down while the next is
+    /// looked into.
     private func take(_ turn: DescribeQueue.Turn, _ sender: Sender) async {
         var remainder = DescribeQueue.Remainder()
-        for recording in turn.recordings where !Task.isCancelled {
-            switch await describe(recording, owner: turn.owner, isLast: turn.last.contains(recording.id)) {
-            case .described: break
-            case .failed: remainder.failed.append(recording.id)
-            case .hindered: remainder.hindered.append(recording.id)
+        await withTaskGroup(of: RecordingID?.self) { saving in
+            for recording in turn.recordings where !Task.isCancelled {
+                let isLast = turn.last.contains(recording.id)
+                let outcome = await look(recording, owner: turn.owner, isLast: isLast) { described in
+                    saving.addTask { await save(described) ? nil : described.id }
+                }
+                switch outcome {
+                case .described: break
+                case .failed: remainder.failed.append(recording.id)
+                case .hindered: remainder.hindered.append(recording.id)
+                }
             }
+            for await unsaved in saving { remainder.failed += unsaved.map { [$0] } ?? [] }
         }
         sender.yield(.ended(owner: turn.owner, remainder))
     }
@@ -98,8 +106,12 @@ struct DescribeService: Service {
         case described, failed, hindered
     }
 
-    /// - Parameter isLast: whatever hinders the look is the file's fault now.
-    private func describe(_ recording: Recording, owner: String, isLast: Bool) async -> Outcome {
+    /// - Parameters:
+    ///   - isLast: whatever hinders the look is the file's fault now.
+    ///   - seen: told what it came to, before the poster is made: its copies need not wait for that.
+    private func look(
+        _ recording: Recording, owner: String, isLast: Bool, seen: (Recording) -> Void
+    ) async -> Outcome {
         do {
             let file = try await content.open(recording)
             let look = try await prober.look(at: file, name: recording.fileName, owner: owner)
@@ -109,13 +121,24 @@ struct DescribeService: Service {
             }
             let described = RecordingDescription.describe(
                 recording, facts: look.facts, itemList: station.itemList, now: Station.now())
-            try await save(described)
-            self.described()
+            seen(described)
             if !Task.isCancelled { await makePoster(described, file, owner) }
             return .described
         } catch {
             await note((error as? TargetFailure)?.sentence ?? "\(error)", recording)
             return .failed
+        }
+    }
+
+    /// Whether it was written down; where not, why is shown.
+    private func save(_ recording: Recording) async -> Bool {
+        do {
+            try await write(recording)
+            described()
+            return true
+        } catch {
+            await note("\(error)", recording)
+            return false
         }
     }
 
@@ -144,7 +167,7 @@ struct DescribeService: Service {
         }
     }
 
-    private func save(_ recording: Recording) async throws {
+    private func write(_ recording: Recording) async throws {
         let (station, now) = (station, Station.now())
         try await station.database.write(durable: false) { database in
             let recording = try station.describe(recording, at: now, in: database)

@@ -12,6 +12,7 @@ import SyncEngine
 struct StationDatabase: Sendable {
     private let pool: any DatabaseReader
     private let writer: DatabasePool?
+    private let groups: GroupWriter?
     private let path: String
 
     /// Opens for the process that holds the lock: creates and migrates, after checking what is there.
@@ -22,7 +23,7 @@ struct StationDatabase: Sendable {
             if FileManager.default.fileExists(atPath: path.display) { try Self.check(path.display) }
             let opened = try DatabasePool(path: path.display, configuration: Self.configuration())
             try Self.migrator.migrate(opened)
-            (pool, writer) = (opened, opened)
+            (pool, writer, groups) = (opened, opened, GroupWriter(opened))
         } catch {
             throw Self.failure(error, path.display)
         }
@@ -41,7 +42,7 @@ struct StationDatabase: Sendable {
                     .inputOutput, "the database \(path.display) is of another version of the agent",
                     hint: "start the agent once: it brings its database up to date")
             }
-            (pool, writer) = (opened, nil)
+            (pool, writer, groups) = (opened, nil, nil)
         } catch let error as DatabaseError
             where error.resultCode == .SQLITE_ERROR && StationLock.holder(stateDirectory: path.parent) != nil
         {
@@ -119,25 +120,15 @@ struct StationDatabase: Sendable {
         writer?.add(transactionObserver: observer, extent: .observerLifetime)
     }
 
-    /// One transaction: all of `body`, or nothing.
+    /// All of `body`, or nothing, in one transaction with what others write at the same moment.
     ///
     /// - Parameter durable: it has survived a power cut when this returns; else it may be undone by one, whole.
     func write<Value: Sendable>(
         durable: Bool, _ body: @Sendable @escaping (Database) throws -> Value
     ) async throws -> Value {
-        guard let writer else {
+        guard let groups else {
             throw CommandFailure(.stationHeld, "\(path) is open for looking only", hint: "stop the running agent first")
         }
-        return try await writer.writeWithoutTransaction { database in
-            if durable { try database.execute(sql: "PRAGMA synchronous = FULL") }
-            defer { if durable { try? database.execute(sql: "PRAGMA synchronous = NORMAL") } }
-            var value: Value?
-            try database.inTransaction {
-                value = try body(database)
-                return .commit
-            }
-            guard let value else { preconditionFailure("a committed transaction has a value") }
-            return value
-        }
+        return try await groups.write(durable: durable, body)
     }
 }
