@@ -165,7 +165,10 @@ package final class CurlTransport: HTTPTransport {
             let code = ccurl_message_result(message)
             curl_multi_remove_handle(multi, done.value.handle.easy)
             running[done.key] = nil
-            done.value.answer.resume(returning: done.value.handle.outcome(code))
+            let outcome = done.value.handle.outcome(code)
+            // Whoever hears of the end may take the memory for the next part: it is free by then.
+            done.value.handle.releaseBody()
+            done.value.answer.resume(returning: outcome)
         }
     }
 }

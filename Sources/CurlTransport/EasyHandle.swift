@@ -7,7 +7,7 @@ final class EasyHandle {
     /// CURL is `void`, so the handle is a raw pointer; never nil until `deinit`.
     let easy: UnsafeMutableRawPointer
     private var headers: UnsafeMutablePointer<curl_slist>?
-    private let request: HTTPRequest
+    private var request: HTTPRequest
     private var sent = 0
     private var answer = HTTPResponse(status: 0)
     private var isAnswerTooLong = false
@@ -81,7 +81,7 @@ final class EasyHandle {
         headers = curl_slist_append(headers, "Expect:")
         headers = curl_slist_append(headers, "Accept:")
         let isTyped = request.headers.contains { $0.name.lowercased() == "content-type" }
-        if !isTyped && (!request.body.isEmpty || request.method == "PUT" || request.method == "POST") {
+        if !isTyped && (request.body.count > 0 || request.method == "PUT" || request.method == "POST") {
             headers = curl_slist_append(headers, "Content-Type: application/octet-stream")
         }
         ccurl_set_list(easy, CURLOPT_HTTPHEADER, headers)
@@ -149,6 +149,9 @@ final class EasyHandle {
     }
 
     // MARK: Outcome
+
+    /// libcurl is done with the handle: it reads nothing any more.
+    func releaseBody() { request.body = .bytes([]) }
 
     /// The answer, or why there is none, once libcurl is done with the handle.
     func outcome(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {

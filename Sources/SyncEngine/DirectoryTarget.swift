@@ -22,11 +22,11 @@ package struct DirectoryTarget: StorageTarget {
         lane = IOLane(label: "target \(name)")
     }
 
-    package func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String {
+    package func putWhole(_ plan: UploadPlan, bytes: PartBytes) async throws(TargetFailure) -> String {
         try await blocking("write \(plan.key)") { () throws(FileAccessError) in
             let folder = try makeFolder(plan)
             let file = try folder.openOrCreate(partialName(plan.upload), mode: 0o640)
-            try file.write(bytes, at: 0)
+            try bytes.withUnsafeBytes { (bytes) throws(FileAccessError) in try file.write(bytes, at: 0) }
             try file.synchronize()
             do throws(FileAccessError) {
                 try folder.rename(partialName(plan.upload), to: objectName(plan))
@@ -78,14 +78,14 @@ package struct DirectoryTarget: StorageTarget {
     }
 
     package func putPart(
-        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+        _ plan: UploadPlan, token: String, number: Int, bytes: PartBytes
     ) async throws(TargetFailure) -> String {
         let span = plan.content.layout.span(ofPart: number)
         return try await blocking("write part \(number) of \(plan.key)") { () throws(FileAccessError) in
             try requireRoot()
             let file = try OwnedDescriptor.open(
                 absolute: folder(plan).appending(partialName(token)), flags: O_RDWR | O_NOFOLLOW)
-            try file.write(bytes, at: span.offset)
+            try bytes.withUnsafeBytes { (bytes) throws(FileAccessError) in try file.write(bytes, at: span.offset) }
             try file.synchronizeData()
             return plan.content.partDigests[number - 1].hex
         }
@@ -143,7 +143,7 @@ package struct DirectoryTarget: StorageTarget {
         }
     }
 
-    package func partTag(_ bytes: [UInt8]) -> String { ContentDigest.sha256(of: bytes).hex }
+    package func partTag(_ bytes: PartBytes) -> String { bytes.withUnsafeBytes { ContentDigest.sha256(of: $0).hex } }
 
     package func verdict(_ plan: UploadPlan, object: StoredObject, tag: String?) -> CopyVerdict {
         if object.tag == plan.content.digest.hex { return .matches(method: "read_back") }

@@ -4,7 +4,7 @@ package struct HTTPRequest: Sendable {
     /// Absolute, with path and query already encoded.
     package var url: String
     package var headers: [(name: String, value: String)]
-    package var body: [UInt8]
+    package var body: HTTPBody
     package var patience: Patience
     /// The most bytes an answer's body may have; a longer one is a failure.
     package var answerLimit: Int
@@ -20,7 +20,7 @@ package struct HTTPRequest: Sendable {
     }
 
     package init(
-        method: String, url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        method: String, url: String, headers: [(name: String, value: String)] = [], body: HTTPBody,
         patience: Patience = .whileMoving, answerLimit: Int = 1 << 20
     ) {
         self.method = method
@@ -29,6 +29,36 @@ package struct HTTPRequest: Sendable {
         self.body = body
         self.patience = patience
         self.answerLimit = answerLimit
+    }
+
+    package init(
+        method: String, url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        patience: Patience = .whileMoving, answerLimit: Int = 1 << 20
+    ) {
+        self.init(
+            method: method, url: url, headers: headers, body: .bytes(body), patience: patience,
+            answerLimit: answerLimit)
+    }
+}
+
+/// What a request carries.
+package enum HTTPBody: Sendable {
+    case bytes([UInt8])
+    /// Shared, not copied.
+    case part(PartBytes)
+
+    package var count: Int {
+        switch self {
+        case .bytes(let bytes): bytes.count
+        case .part(let part): part.count
+        }
+    }
+
+    package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        switch self {
+        case .bytes(let bytes): bytes.withUnsafeBytes(body)
+        case .part(let part): part.withUnsafeBytes(body)
+        }
     }
 }
 

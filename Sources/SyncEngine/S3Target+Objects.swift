@@ -3,11 +3,11 @@ package import EvidenceModel
 
 extension S3Target {
     /// PutObject.
-    package func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String {
+    package func putWhole(_ plan: UploadPlan, bytes: PartBytes) async throws(TargetFailure) -> String {
         let tried = "PUT \(plan.key)"
         let response = try await ask(
             Query(
-                method: "PUT", key: plan.key, headers: metadata(plan), body: bytes, payload: plan.content.digest,
+                method: "PUT", key: plan.key, headers: metadata(plan), body: .part(bytes), payload: plan.content.digest,
                 patience: .whileMoving, tried: tried))
         return try tag(response, tried)
     }

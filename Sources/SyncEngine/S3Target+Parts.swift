@@ -54,14 +54,15 @@ extension S3Target {
 
     /// UploadPart.
     package func putPart(
-        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+        _ plan: UploadPlan, token: String, number: Int, bytes: PartBytes
     ) async throws(TargetFailure) -> String {
         let tried = "PUT part \(number) of \(plan.key)"
         let response = try await ask(
             Query(
                 method: "PUT", key: plan.key,
-                query: [(name: "partNumber", value: String(number)), (name: "uploadId", value: token)], body: bytes,
-                payload: plan.content.partDigests[number - 1], patience: .whileMoving, tried: tried))
+                query: [(name: "partNumber", value: String(number)), (name: "uploadId", value: token)],
+                body: .part(bytes), payload: plan.content.partDigests[number - 1], patience: .whileMoving, tried: tried)
+        )
         return try tag(response, tried)
     }
 
@@ -71,7 +72,7 @@ extension S3Target {
         let response = try await ask(
             Query(
                 method: "POST", key: plan.key, query: [(name: "uploadId", value: token)],
-                body: S3Messages.completeBody(tags), patience: .seconds(900), tried: tried))
+                body: .bytes(S3Messages.completeBody(tags)), patience: .seconds(900), tried: tried))
         guard let root = S3Messages.parse(response.body) else { throw noAnswer(tried, "no result") }
         guard root.name == "CompleteMultipartUploadResult", let tag = root.text("ETag").map(S3Messages.tag) else {
             throw S3Failures.failure(response, tried: tried, endpoint: location.endpoint)
@@ -89,7 +90,7 @@ extension S3Target {
 
     /// MD5 in lowercase hexadecimal, which is what most stores call a part. Where a store calls it otherwise, no part is
     /// taken for known, and it is sent again: never the other way round.
-    package func partTag(_ bytes: [UInt8]) -> String {
+    package func partTag(_ bytes: PartBytes) -> String {
         Hexadecimal.encode(bytes.withUnsafeBytes { MD5Digest.of($0) })
     }
 }

@@ -56,7 +56,7 @@ package struct S3Target: StorageTarget {
         var key: String?
         var query: [(name: String, value: String)] = []
         var headers: [String: String] = [:]
-        var body: [UInt8] = []
+        var body = HTTPBody.bytes([])
         /// SHA-256 of `body`, where it is known already.
         var payload: ContentDigest?
         var patience: HTTPRequest.Patience = .seconds(60)
@@ -96,7 +96,7 @@ package struct S3Target: StorageTarget {
         }
         let unsigned = S3Signer.Unsigned(
             method: query.method, host: host, path: bucket + (key ?? []), query: query.query, headers: query.headers,
-            payload: query.payload ?? .sha256(of: query.body))
+            payload: query.payload ?? query.body.withUnsafeBytes { .sha256(of: $0) })
         let signed = S3Signer.sign(
             unsigned, credentials: try credentials.credentials(), region: location.region,
             at: now().adding(seconds: clock.adoptedOffsetSeconds))

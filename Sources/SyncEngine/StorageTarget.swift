@@ -55,7 +55,7 @@ package protocol StorageTarget: Sendable {
     var wholeLimit: Int64 { get }
 
     /// Stores an object in one go; its tag.
-    func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String
+    func putWhole(_ plan: UploadPlan, bytes: PartBytes) async throws(TargetFailure) -> String
     /// Begins an upload in parts; the token that names it at the target.
     func createUpload(_ plan: UploadPlan) async throws(TargetFailure) -> String
     /// Tokens of unfinished uploads of this plan's key.
@@ -64,7 +64,7 @@ package protocol StorageTarget: Sendable {
     func listParts(_ plan: UploadPlan, token: String) async throws(TargetFailure) -> [ListedPart]
     /// Stores part `number`, whose SHA-256 is the plan's; its tag.
     func putPart(
-        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+        _ plan: UploadPlan, token: String, number: Int, bytes: PartBytes
     ) async throws(TargetFailure) -> String
     /// Makes the object out of all parts, whose tags are given in order; the object's tag.
     func complete(_ plan: UploadPlan, token: String, tags: [String]) async throws(TargetFailure) -> String
@@ -76,7 +76,7 @@ package protocol StorageTarget: Sendable {
     func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8]
 
     /// The tag this target gives to a part of these bytes.
-    func partTag(_ bytes: [UInt8]) -> String
+    func partTag(_ bytes: PartBytes) -> String
     /// Compares what the target has with what it was given.
     ///
     /// - Parameter tag: what the target called the object when it was completed, where that answer arrived.

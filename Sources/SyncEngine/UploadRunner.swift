@@ -3,22 +3,10 @@ package import EvidenceModel
 
 /// Reads the bytes of recordings on the station.
 package protocol ContentSource: Sendable {
-    /// The bytes of `span` of `recording`, and their SHA-256 as just computed over them.
+    /// The bytes of `span` of `recording`, as they lie on the station now.
     ///
-    /// - Throws: `TargetFailure` of kind `.sourceUnavailable` where they cannot be read now, `.sourceChanged` where the
-    ///   file is no longer the one that was collected.
-    func read(_ recording: RecordingID, _ span: ByteSpan) async throws(TargetFailure) -> ReadContent
-}
-
-/// Bytes, and their SHA-256.
-package struct ReadContent: Sendable {
-    package var bytes: [UInt8]
-    package var digest: ContentDigest
-
-    package init(bytes: [UInt8], digest: ContentDigest) {
-        self.bytes = bytes
-        self.digest = digest
-    }
+    /// - Throws: `TargetFailure` of kind `.sourceUnavailable` where they cannot be read now.
+    func read(_ recording: RecordingID, _ span: ByteSpan) async throws(TargetFailure) -> PartBytes
 }
 
 /// Keeps the journal.
@@ -193,17 +181,17 @@ struct UploadRunner: Sendable {
     /// that was taken off the device is the hash of what is sent.
     private func reading<Result>(
         _ plan: UploadPlan, _ span: ByteSpan, _ digest: ContentDigest,
-        _ body: ([UInt8]) async throws(TargetFailure) -> Result
+        _ body: (PartBytes) async throws(TargetFailure) -> Result
     ) async throws(TargetFailure) -> Result {
         try await memory.spend(Int(span.length)) { () async throws(TargetFailure) in
-            let content = try await source.read(plan.recording, span)
-            guard content.digest == digest else {
+            let bytes = try await source.read(plan.recording, span)
+            guard bytes.withUnsafeBytes({ .sha256(of: $0) }) == digest else {
                 throw TargetFailure(
                     kind: .sourceChanged,
                     sentence: "bytes \(span.offset) to \(span.end) of recording \(plan.recording) on the station are "
                         + "not those that were collected")
             }
-            return try await body(content.bytes)
+            return try await body(bytes)
         }
     }
 }

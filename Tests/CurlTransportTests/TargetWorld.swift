@@ -82,3 +82,15 @@ struct TargetWorld: Sendable {
 
     var place: RawPath { directory.path }
 }
+
+extension StorageTarget {
+    func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String {
+        try await putWhole(plan, bytes: PartBytes(bytes))
+    }
+
+    func putPart(
+        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+    ) async throws(TargetFailure) -> String {
+        try await putPart(plan, token: token, number: number, bytes: PartBytes(bytes))
+    }
+}

@@ -185,7 +185,7 @@ private final class FaultyTarget: StorageTarget {
         if fails { throw TargetFailure(kind: .unreachable, sentence: "no route") }
     }
 
-    func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String {
+    func putWhole(_ plan: UploadPlan, bytes: PartBytes) async throws(TargetFailure) -> String {
         try pass()
         return try await target.putWhole(plan, bytes: bytes)
     }
@@ -202,7 +202,7 @@ private final class FaultyTarget: StorageTarget {
         return try await target.listParts(plan, token: token)
     }
     func putPart(
-        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+        _ plan: UploadPlan, token: String, number: Int, bytes: PartBytes
     ) async throws(TargetFailure) -> String {
         try pass()
         if number == failingPart { throw TargetFailure(kind: .throttled(afterSeconds: 3600), sentence: "slow") }
@@ -225,7 +225,7 @@ private final class FaultyTarget: StorageTarget {
     func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8] {
         try await target.read(plan, span: span)
     }
-    func partTag(_ bytes: [UInt8]) -> String { target.partTag(bytes) }
+    func partTag(_ bytes: PartBytes) -> String { target.partTag(bytes) }
     func verdict(_ plan: UploadPlan, object: StoredObject, tag: String?) -> CopyVerdict {
         target.verdict(plan, object: object, tag: tag)
     }

@@ -147,12 +147,12 @@ final class UploadStation: UploadStore, ContentSource {
 
     // MARK: ContentSource
 
-    func read(_ recording: RecordingID, _ span: ByteSpan) async throws(TargetFailure) -> ReadContent {
+    func read(_ recording: RecordingID, _ span: ByteSpan) async throws(TargetFailure) -> PartBytes {
         guard let sample = samples[recording] else {
             throw TargetFailure(kind: .sourceUnavailable, sentence: "not docked")
         }
         var bytes = sample.bytes(span)
         if contents.changed.contains(recording), !bytes.isEmpty { bytes[0] ^= 1 }
-        return ReadContent(bytes: bytes, digest: digest(of: bytes))
+        return PartBytes(bytes)
     }
 }

@@ -158,3 +158,15 @@ struct S3TargetTests {
         }
     }
 }
+
+extension StorageTarget {
+    func putWhole(_ plan: UploadPlan, bytes: [UInt8]) async throws(TargetFailure) -> String {
+        try await putWhole(plan, bytes: PartBytes(bytes))
+    }
+
+    func putPart(
+        _ plan: UploadPlan, token: String, number: Int, bytes: [UInt8]
+    ) async throws(TargetFailure) -> String {
+        try await putPart(plan, token: token, number: number, bytes: PartBytes(bytes))
+    }
+}

@@ -9,20 +9,23 @@ import SyncEngine
 /// Reads the bytes of recordings from wherever they lie on the station, on the lane of that place.
 struct StationContent: ContentSource {
     private let station: Station
-    /// Two, so that both cores hash while four parts are in flight.
+    private let pool = PartPool()
+    /// Two, so that a read that waits for the disk does not hold up another.
     private let spoolLanes = [IOLane(label: "spool 0"), IOLane(label: "spool 1")]
 
     init(station: Station) {
         self.station = station
     }
 
-    func read(_ recording: RecordingID, _ span: ByteSpan) async throws(TargetFailure) -> ReadContent {
+    func read(_ recording: RecordingID, _ span: ByteSpan) async throws(TargetFailure) -> PartBytes {
         let found = try await self.recording(recording)
         let lane = spoolLanes[Int(span.offset / found.content.layout.partSize) % spoolLanes.count]
         return try await access(found, spoolLane: lane) { (file) throws(FileAccessError) in
-            let bytes = try file.readBytes(span)
+            let bytes = try pool.bytes(atMost: Int(span.length)) { (memory) throws(FileAccessError) in
+                try file.read(into: memory, at: span.offset)
+            }
             file.adviseDone(span)
-            return ReadContent(bytes: bytes, digest: .sha256(of: bytes))
+            return bytes
         }
     }
 
