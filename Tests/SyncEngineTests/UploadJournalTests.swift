@@ -175,7 +175,7 @@ struct UploadJournalTests {
                 sql: """
                     EXPLAIN QUERY PLAN SELECT first.id FROM upload AS first
                     WHERE first.target = 't' AND first.progress <> 'verified' AND first.share = 's'
-                    ORDER BY first.urgency, first.planned_at_ms, first.id LIMIT 4
+                    ORDER BY first.is_backfill, first.urgency, first.collected_at_ms, first.id LIMIT 4
                     """, adapter: SuffixRowAdapter(fromIndex: 3))
         }
         #expect(plan.count == 1 && plan[0].contains("USING INDEX upload_open"), "\(plan)")
