@@ -91,6 +91,7 @@ final class EasyHandle {
         guard request.method == "PUT" || request.method == "POST" else { return }
         ccurl_set_long(easy, CURLOPT_UPLOAD, 1)
         ccurl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, request.body.count)
+        if let rate = request.sendBytesPerSecond { ccurl_set_offset(easy, CURLOPT_MAX_SEND_SPEED_LARGE, rate) }
         ccurl_set_transfer(easy, CURLOPT_READFUNCTION) { bytes, size, count, context in
             EasyHandle.of(context)?.fill(UnsafeMutableRawBufferPointer(start: bytes, count: size * count)) ?? 0
         }

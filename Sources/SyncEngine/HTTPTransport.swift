@@ -8,6 +8,8 @@ package struct HTTPRequest: Sendable {
     package var patience: Patience
     /// The most bytes an answer's body may have; a longer one is a failure.
     package var answerLimit: Int
+    /// The most bytes of the body that go on the line in a second; none for as fast as it goes.
+    package var sendBytesPerSecond: Int?
 
     /// How long an answer may take.
     package enum Patience: Sendable, Hashable {
@@ -29,6 +31,7 @@ package struct HTTPRequest: Sendable {
         self.body = body
         self.patience = patience
         self.answerLimit = answerLimit
+        sendBytesPerSecond = SendSpeed.bytesPerSecond
     }
 
     package init(

@@ -33,7 +33,7 @@ package enum JournalEntry: Sendable, Hashable {
 /// When it is an upload's turn.
 package struct UploadTurn: Sendable, Hashable {
     package enum Urgency: Int, Sendable, Hashable, CaseIterable {
-        /// Marked as important on the device: before everything else.
+        /// Marked as important on the device.
         case important
         /// A part at most: before the large ones of its share.
         case small
@@ -43,10 +43,25 @@ package struct UploadTurn: Sendable, Hashable {
     /// Who waits for it: uploads of one share go one after the other, shares get the link by turns.
     package var share: String
     package var urgency: Urgency
+    /// Collected longer ago than the deadline when the copy was planned.
+    package var isBackfill: Bool
+    /// Less than a quarter of the time until its deadline is left.
+    package var isPressing: Bool
 
-    package init(share: String, urgency: Urgency) {
+    package init(share: String, urgency: Urgency, isBackfill: Bool = false, isPressing: Bool = false) {
         self.share = share
         self.urgency = urgency
+        self.isBackfill = isBackfill
+        self.isPressing = isPressing
+    }
+
+    package var uploadClass: UploadClass {
+        switch (urgency, isPressing, isBackfill) {
+        case (.important, _, _): .important
+        case (_, true, _): .pressing
+        case (_, _, true): .backfill
+        case (_, _, false): .normal
+        }
     }
 }
 

@@ -36,6 +36,8 @@ package struct TargetMachine: Sendable {
         if case .waiting = state { false } else { true }
     }
 
+    package var isUp: Bool { state == .up }
+
     package var isProbing: Bool {
         if case .probing = state { true } else { false }
     }

@@ -15,10 +15,13 @@ package struct UploadDispatcher: Sendable {
         /// 0 to 1.
         package var luck: @Sendable () -> Double
         package var logger: Logger
+        /// What the link may be used for, by all targets together and by each.
+        package var bandwidth: Bandwidth
 
         package init(
             source: any ContentSource, store: any UploadStore, memory: Budget, clock: any Clock<Duration>,
-            now: @escaping @Sendable () -> WallTime, luck: @escaping @Sendable () -> Double, logger: Logger
+            now: @escaping @Sendable () -> WallTime, luck: @escaping @Sendable () -> Double, logger: Logger,
+            bandwidth: Bandwidth = .unlimited
         ) {
             self.source = source
             self.store = store
@@ -27,6 +30,7 @@ package struct UploadDispatcher: Sendable {
             self.now = now
             self.luck = luck
             self.logger = logger
+            self.bandwidth = bandwidth
         }
     }
 
@@ -38,29 +42,35 @@ package struct UploadDispatcher: Sendable {
         case ended(upload: String, recording: RecordingID, UploadMachine.Ending)
     }
 
-    /// Requests to a target at once.
-    package static let requestsAtOnce = 4
+    /// Requests to a target at once, at most, where the configuration names no number.
+    package static let requestsAtOnce = 8
 
     private let target: any StorageTarget
     private let surroundings: Surroundings
     private let runner: UploadRunner
+    private let slots: RequestSlots
+    private let ceiling: Int
     private let clockOffset: @Sendable () -> Double?
     private let mailbox: AsyncStream<Message>
     private let sender: AsyncStream<Message>.Continuation
 
-    /// - Parameter clockOffset: seconds that the target's clock is ahead, where that is known.
+    /// - Parameters:
+    ///   - requestsAtOnce: at most; how many it is, the target's answers decide (`RequestLimit`).
+    ///   - clockOffset: seconds that the target's clock is ahead, where that is known.
     package init(
-        target: any StorageTarget, surroundings: Surroundings,
+        target: any StorageTarget, surroundings: Surroundings, requestsAtOnce: Int = Self.requestsAtOnce,
         clockOffset: @escaping @Sendable () -> Double? = { nil }
     ) {
         self.target = target
         self.surroundings = surroundings
         self.clockOffset = clockOffset
         (mailbox, sender) = AsyncStream.makeStream()
+        ceiling = requestsAtOnce
+        slots = RequestSlots(
+            target: target.name, ceiling: requestsAtOnce, bandwidth: surroundings.bandwidth, now: surroundings.now)
         runner = UploadRunner(
             target: target, source: surroundings.source, store: surroundings.store, memory: surroundings.memory,
-            requests: Budget(Self.requestsAtOnce), clock: surroundings.clock, luck: surroundings.luck,
-            window: Self.requestsAtOnce)
+            requests: slots, clock: surroundings.clock, luck: surroundings.luck, window: requestsAtOnce)
     }
 
     package var name: String { target.name }
@@ -70,14 +80,25 @@ package struct UploadDispatcher: Sendable {
         sender.yield(.wake)
     }
 
+    /// Makes a request that has time: when nothing else waits for the target, it is up, and the link has room.
+    ///
+    /// - Parameter bytes: of recordings that it moves; 0 for a question.
+    /// - Throws: `TargetFailure` of kind `.cancelled` when the task is cancelled before its turn; what `body` throws.
+    package func spare<Result: Sendable>(
+        bytes: Int64 = 0, _ body: () async throws(TargetFailure) -> Result
+    ) async throws(TargetFailure) -> Result {
+        try await slots.spend(RequestClaim(share: "", uploadClass: .recheck, bytes: bytes), body)
+    }
+
     /// Works until the task is cancelled; every upload on its way is then given up where it is, to be gone on with from
     /// the journal. Runs once.
     package func run() async {
-        var state = DispatchState(requestsAtOnce: Self.requestsAtOnce)
+        var state = DispatchState(requestsAtOnce: slots.limit)
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 await show(state)
                 group.addTask { await tick() }
+                group.addTask { await slots.keepTime(surroundings.clock) }
                 sender.yield(.wake)
                 for await message in mailbox {
                     await handle(message, &state, &group)
@@ -119,12 +140,14 @@ package struct UploadDispatcher: Sendable {
                 await carryOut(actions, state, &group)
             }
         }
+        state.requestsAtOnce = slots.limit
         await startMore(&state, &group)
     }
 
     private func carryOut(
         _ actions: [TargetMachine.Action], _ state: DispatchState, _ group: inout DiscardingTaskGroup
     ) async {
+        if !actions.isEmpty { slots.allowRechecks(state.machine.isUp) }
         for action in actions {
             switch action {
             case .resumed:
@@ -144,19 +167,22 @@ package struct UploadDispatcher: Sendable {
             let found: [JournaledUpload]
             do {
                 found = try await surroundings.store.due(
-                    target: name, except: state.running, ofEachShare: Self.requestsAtOnce)
+                    target: name, except: state.running, ofEachShare: ceiling)
             } catch {
                 surroundings.logger.error(
                     "the queue cannot be read", metadata: ["target": "\(name)", "error": "\(error)"])
                 state.mayHaveWork = false
                 return
             }
-            if found.isEmpty { state.mayHaveWork = false }
+            var hasStarted = false
             while let upload = state.next(of: found) {
                 let demand = upload.plan.content.size <= target.wholeLimit ? 1 : upload.plan.content.layout.count
-                state.started(upload, demand: demand)
+                state.started(upload, demand: min(demand, ceiling))
+                hasStarted = true
                 group.addTask { await work(on: upload) }
             }
+            // What waits now can start when something ends, or needs less; more comes with a wake.
+            if !hasStarted { state.mayHaveWork = false }
         }
     }
 

@@ -82,7 +82,8 @@ extension UploadJournal {
             }
         let urgency = UploadTurn.Urgency(rawValue: row["urgency"]) ?? .usual
         return JournaledUpload(
-            plan: plan, turn: UploadTurn(share: row["share"], urgency: urgency), progress: progress,
+            plan: plan, turn: UploadTurn(share: row["share"], urgency: urgency, isBackfill: row["is_backfill"]),
+            progress: progress,
             tags: Dictionary(parts.map { ($0[0] as Int, $0[1] as String) }, uniquingKeysWith: { $1 }))
     }
 

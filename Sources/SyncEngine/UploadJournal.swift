@@ -16,6 +16,9 @@ package struct UploadJournal: Sendable {
         migrator.registerMigration("journal-2") { database in
             try database.execute(sql: turns)
         }
+        migrator.registerMigration("journal-4") { database in
+            try database.execute(sql: classes)
+        }
     }
 
     private static let schema = """
@@ -65,18 +68,22 @@ package struct UploadJournal: Sendable {
         """
 
     /// Adds an upload; one for the same recording and target must not be there.
+    ///
+    /// - Parameter collectedAt: when the recording was collected: its deadline counts from there; none for `time`.
     package func insert(
-        _ plan: UploadPlan, turn: UploadTurn, at time: WallTime, in database: Database
+        _ plan: UploadPlan, turn: UploadTurn, collectedAt: WallTime? = nil, at time: WallTime, in database: Database
     ) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO upload(id, recording, target, object_key, size_bytes, part_size_bytes, sha256, part_sha256,
-                  progress, planned_at_ms, share, urgency) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?)
+                  progress, planned_at_ms, share, urgency, is_backfill, collected_at_ms)
+                  VALUES(?, ?, ?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             plan.upload, plan.recording.text, plan.target, plan.key, plan.content.size, plan.content.layout.partSize,
             Data(plan.content.digest.bytes), Data(ContentDigest.joined(plan.content.partDigests)),
             time.millisecondsSince1970, turn.share, turn.urgency.rawValue,
+            turn.uploadClass == .backfill, (collectedAt ?? time).millisecondsSince1970,
         ])
     }
 

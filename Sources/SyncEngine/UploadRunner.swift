@@ -26,8 +26,8 @@ struct UploadRunner: Sendable {
     let store: any UploadStore
     /// Bytes of recordings in memory, shared by all targets.
     let memory: Budget
-    /// Requests to the target at once.
-    let requests: Budget
+    /// Each request's turn at the target.
+    let requests: RequestSlots
     let clock: any Clock<Duration>
     /// 0 to 1.
     let luck: @Sendable () -> Double
@@ -77,7 +77,7 @@ struct UploadRunner: Sendable {
                             return .suspended(failure)
                         }
                     case .perform(let step):
-                        group.addTask { await outcome(of: step, plan) }
+                        group.addTask { await outcome(of: step, journaled) }
                     case .retry(let seconds):
                         group.addTask {
                             try? await clock.sleep(for: .seconds(seconds))
@@ -135,11 +135,24 @@ struct UploadRunner: Sendable {
         observe(.answered)
     }
 
-    private func outcome(of step: UploadMachine.Step, _ plan: UploadPlan) async -> Outcome {
+    private func outcome(of step: UploadMachine.Step, _ upload: JournaledUpload) async -> Outcome {
+        let claim = RequestClaim(
+            share: upload.turn.share, uploadClass: upload.turn.uploadClass, bytes: Self.bytes(of: step, upload.plan))
         do throws(TargetFailure) {
-            return try await requests.spend(1) { () async throws(TargetFailure) in try await perform(step, plan) }
+            return try await requests.spend(claim) { () async throws(TargetFailure) in
+                try await perform(step, upload.plan)
+            }
         } catch {
             return .failed(step, error)
+        }
+    }
+
+    /// Bytes of the recording that the step sends; an empty recording is a turn too.
+    private static func bytes(of step: UploadMachine.Step, _ plan: UploadPlan) -> Int64 {
+        switch step {
+        case .putWhole: max(1, plan.content.size)
+        case .send(_, let part): plan.content.layout.span(ofPart: part).length
+        case .create, .find, .list, .compare, .complete, .inspect, .abort: 0
         }
     }
 

@@ -27,6 +27,18 @@ final class CurlTransportTests {
         }
     }
 
+    /// 96 KiB at 64 KiB/s: what libcurl sends before it first looks at the clock is at most a buffer of 16 KiB.
+    @Test func aBodyGoesAtTheSpeedThatIsAllowed() async throws {
+        let server = try echo { _, body in String(body.count) }
+        let request = SendSpeed.$bytesPerSecond.withValue(64 << 10) {
+            HTTPRequest(method: "PUT", url: server.address, body: [UInt8](repeating: 1, count: 96 << 10))
+        }
+        let begun = ContinuousClock.now
+        let response = try await transport.perform(request)
+        #expect(response.body == Array("98304".utf8))
+        #expect(ContinuousClock.now - begun >= .seconds(1))
+    }
+
     @Test func aRequestArrivesAsItWasGiven() async throws {
         let server = try echo { head, body in
             ([head.line] + head.headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }

@@ -60,24 +60,40 @@ struct DispatchStateTests {
         JournaledUpload(plan: SampleRecording(seed: seed, size: 9).plan())
     }
 
-    @Test func anotherUploadOnlyWhereRequestsAreFree() {
+    private func upload(_ seed: UInt64, _ share: String, _ urgency: UploadTurn.Urgency = .usual) -> JournaledUpload {
+        JournaledUpload(
+            plan: SampleRecording(seed: seed, size: 9).plan(), turn: UploadTurn(share: share, urgency: urgency))
+    }
+
+    @Test func anotherUploadOfAShareOnlyWhereRequestsAreFree() {
         var state = DispatchState(requestsAtOnce: 4)
         let (large, small) = (upload(1), upload(2))
-        #expect(state.wantsMore && state.next(of: [large, small]) == large)
-        state.started(large, demand: 9)
-        #expect(!state.wantsMore && state.next(of: [small]) == nil)
+        #expect(state.next(of: [large, small]) == large)
+        state.started(large, demand: 4)
+        #expect(state.next(of: [small]) == nil)
         state.setDemand(3, of: large.plan.upload)
-        #expect(state.wantsMore && state.next(of: [large, small]) == small, "it is not started twice")
+        #expect(state.next(of: [large, small]) == small, "it is not started twice")
         state.started(small, demand: 1)
-        #expect(!state.wantsMore)
+        #expect(state.next(of: [upload(3)]) == nil)
         #expect(state.running == [large.plan.upload, small.plan.upload])
         state.setDemand(4, of: "unknown")
-        state.ended(large.plan.upload)
-        #expect(state.wantsMore && state.running == [small.plan.upload])
         state.mayHaveWork = false
         #expect(!state.wantsMore)
-        state.ended(small.plan.upload)
-        #expect(state.wantsMore)
+        state.ended(large.plan.upload)
+        #expect(state.wantsMore && state.running == [small.plan.upload])
+    }
+
+    @Test func sharesRunBesideEachOtherAndWhatIsImportantBesideAll() {
+        var state = DispatchState(requestsAtOnce: 4)
+        for number in 0..<UInt64(DispatchState.uploadsAtOnce) {
+            let next = upload(100 + number, "K\(number)")
+            #expect(state.next(of: [next]) == next)
+            state.started(next, demand: 4)
+            #expect(state.next(of: [upload(200, "K\(number)")]) == nil, "one file of a device after the other")
+        }
+        #expect(state.next(of: [upload(300, "another")]) == nil)
+        let important = upload(301, "K0", .important)
+        #expect(state.next(of: [upload(300, "another"), important]) == important)
     }
 
     @Test func whileATargetIsTriedOneUploadRuns() {

@@ -125,6 +125,41 @@ struct UploadJournalTests {
                 })
     }
 
+    @Test func whatIsNearItsDeadlineGoesFirstAndBackfillLast() throws {
+        let day = 86_400.0
+        let now = noon.adding(seconds: day)
+        func put(_ seed: UInt64, _ turn: UploadTurn, collected seconds: Double) throws -> String {
+            let plan = SampleRecording(seed: seed, size: 1).plan()
+            try queue.write {
+                try journal.insert(plan, turn: turn, collectedAt: noon.adding(seconds: seconds), at: now, in: $0)
+            }
+            return plan.upload
+        }
+        let usual = UploadTurn(share: "K1", urgency: .usual)
+        let small = UploadTurn(share: "K1", urgency: .small)
+        let backfill = try put(11, UploadTurn(share: "K1", urgency: .small, isBackfill: true), collected: -9 * day)
+        let late = try put(12, usual, collected: 0.2 * day)
+        let young = try (13...20).map { try put($0, small, collected: 0.9 * day) }
+        let later = try put(21, usual, collected: 0.24 * day)
+        let important = try put(22, UploadTurn(share: "K1", urgency: .important), collected: day)
+        let found = try queue.read {
+            try journal.due(
+                target: "target", at: now, except: [plan.upload], ofEachShare: 20,
+                pressing: noon.adding(seconds: 0.25 * day), in: $0)
+        }
+        let smallOnes = Set(young)
+        #expect(found.map(\.plan.upload).filter { !smallOnes.contains($0) } == [important, late, later, backfill])
+        #expect(
+            found.map(\.turn.uploadClass)
+                == [.important, .pressing, .pressing] + [UploadClass](repeating: .normal, count: 8) + [.backfill])
+        let few = try queue.read {
+            try journal.due(
+                target: "target", at: now, except: [plan.upload], ofEachShare: 2,
+                pressing: noon.adding(seconds: 0.25 * day), in: $0)
+        }
+        #expect(few.prefix(3).map(\.plan.upload) == [important, late, later], "also behind what fills the limit")
+    }
+
     /// A station has a hundred thousand uploads.
     @Test func copiesOfARecordingComeFromAnIndex() throws {
         let log = QueryLog()
@@ -175,10 +210,21 @@ struct UploadJournalTests {
                 sql: """
                     EXPLAIN QUERY PLAN SELECT first.id FROM upload AS first
                     WHERE first.target = 't' AND first.progress <> 'verified' AND first.share = 's'
-                    ORDER BY first.urgency, first.planned_at_ms, first.id LIMIT 4
+                    ORDER BY first.is_backfill, first.urgency, first.collected_at_ms, first.id LIMIT 4
                     """, adapter: SuffixRowAdapter(fromIndex: 3))
         }
         #expect(plan.count == 1 && plan[0].contains("USING INDEX upload_open"), "\(plan)")
+        let aging = try queue.read { database in
+            try String.fetchAll(
+                database,
+                sql: """
+                    EXPLAIN QUERY PLAN SELECT first.id FROM upload AS first
+                    WHERE first.target = 't' AND first.progress <> 'verified' AND first.share = 's'
+                      AND first.is_backfill = 0 AND first.collected_at_ms < 9
+                    ORDER BY first.collected_at_ms, first.id LIMIT 4
+                    """, adapter: SuffixRowAdapter(fromIndex: 3))
+        }
+        #expect(aging.count == 1 && aging[0].contains("USING INDEX upload_aging"), "\(aging)")
     }
 
     @Test func theOldestFirstButThoseThatRun() throws {

@@ -1,5 +1,6 @@
 import EvidenceModel
 import MediaIndex
+import SyncEngine
 
 /// What the administrator decided, resolved and checked: the file `capture-agent.yaml`.
 struct AgentConfiguration: Sendable {
@@ -64,6 +65,19 @@ struct AgentConfiguration: Sendable {
 
         var name: String
         var place: Place
+        /// At most; how many it is, the target's answers decide.
+        var requestsAtOnce: Int
+        /// Limits of this target alone.
+        var bandwidth: BandwidthTimetable
+    }
+
+    struct Upload: Sendable {
+        /// Hours after collection at which a recording that is not verified is overdue.
+        var deadlineHours = 24.0
+        /// Limits of all targets together.
+        var bandwidth = BandwidthTimetable([])
+        /// What no limit holds up.
+        var ignoringLimits: Set<UploadClass> = []
     }
 
     /// The file it was read from, as it was named.
@@ -76,13 +90,13 @@ struct AgentConfiguration: Sendable {
     var devicesFile: RawPath?
     var itemListFile: RawPath?
     var targets: [Target]
-    /// Hours after collection at which a recording that is not verified is overdue.
-    var deadlineHours: Double
     /// Days that a recording is kept where its item says nothing.
     var retentionDays: Int
     /// Sentences about what is configured and not done by this version.
     var notes: [String]
+    var upload: Upload
 
+    var deadlineHours: Double { upload.deadlineHours }
     var spoolPath: RawPath { stateDirectory.appending("spool") }
     var databasePath: RawPath { stateDirectory.appending("station.sqlite") }
     var controlSocketPath: RawPath { stateDirectory.appending("control.sock") }

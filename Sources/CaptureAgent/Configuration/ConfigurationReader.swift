@@ -1,6 +1,7 @@
 import EvidenceModel
 import LocatedYAML
 import MediaIndex
+import SyncEngine
 
 /// Reads `capture-agent.yaml`. What this version does not do is an error where leaving it undone could lose or expose a
 /// recording, and a note where it only makes the agent less comfortable.
@@ -39,8 +40,8 @@ struct ConfigurationReader {
         }
         try Self.requireUnique(targets.map(\.name), targetsValue)
         if targets.isEmpty { throw targetsValue.error("names no target: recordings would stay on this station alone") }
-        let deadlineHours = try top.optional("upload").map { (value) throws(YAMLError) in
-            try value.mapping { (upload) throws(YAMLError) in try self.upload(&upload) }
+        let upload = try top.optional("upload").map { (value) throws(YAMLError) in
+            try value.mapping { (upload) throws(YAMLError) in try Self.upload(&upload) }
         }
         let retention = try top.optional("retention").map { (value) throws(YAMLError) in
             try value.mapping { (retention) throws(YAMLError) in
@@ -58,7 +59,7 @@ struct ConfigurationReader {
             sources: sources,
             devicesFile: try optionalPath(top.optional("devices_file")),
             itemListFile: try optionalPath(top.optional("item_list_file")), targets: targets,
-            deadlineHours: (deadlineHours ?? nil) ?? 24, retentionDays: retention ?? 180, notes: notes)
+            retentionDays: retention ?? 180, notes: notes, upload: upload ?? AgentConfiguration.Upload())
     }
 
     private static func station(_ station: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Station {
@@ -117,14 +118,21 @@ struct ConfigurationReader {
         let s3 = target.optional("s3")
         let directory = target.optional("directory")
         if let tus = target.optional("tus") { throw tus.error("this version has no tus targets") }
+        let place: AgentConfiguration.Target.Place
         switch (s3, directory) {
-        case (let s3?, nil): return .init(name: name, place: .s3(try s3.mapping(self.s3)))
+        case (let s3?, nil): place = .s3(try s3.mapping(self.s3))
         case (nil, let directory?):
-            return try directory.mapping { (value) throws(YAMLError) in
-                .init(name: name, place: .directory(try path(value.required("path"))))
+            place = try directory.mapping { (value) throws(YAMLError) in
+                .directory(try path(value.required("path")))
             }
         case (nil, nil), (_?, _?): throw target.error("needs either \"s3\" or \"directory\"")
         }
+        let requests = try target.optional("requests_at_once").map { (value) throws(YAMLError) in
+            Int(try value.integer(in: 1...64))
+        }
+        return AgentConfiguration.Target(
+            name: name, place: place, requestsAtOnce: requests ?? UploadDispatcher.requestsAtOnce,
+            bandwidth: try BandwidthReader.timetable(target.optional("bandwidth")))
     }
 
     private func s3(_ s3: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target.S3 {
@@ -150,27 +158,12 @@ struct ConfigurationReader {
             caFile: try optionalPath(s3.optional("ca_file"))?.display)
     }
 
-    private mutating func upload(_ upload: inout YAMLMapping) throws(YAMLError) -> Double? {
-        if let bandwidth = upload.optional("bandwidth") {
-            let limits = try bandwidth.list(Self.bandwidth)
-            if limits.contains(true) { notes.append("upload.bandwidth: limits are not kept by this version") }
-        }
-        return try upload.optional("deadline_hours").map { (value) throws(YAMLError) in
-            try value.number(in: 0.1...87_600)
-        }
-    }
-
-    /// Whether the entry limits anything.
-    private static func bandwidth(_ value: YAMLValue) throws(YAMLError) -> Bool {
-        try value.mapping { (entry) throws(YAMLError) in
-            for key in ["days", "from", "to"] { _ = entry.optional(key) }
-            let limit = try entry.required("limit")
-            let text = try limit.string()
-            guard text.wholeMatch(of: /unlimited|\d+(\.\d+)? [kMG]bit\/s/) != nil else {
-                throw limit.error("is \"\(text)\", expected \"unlimited\" or something like \"20 Mbit/s\"")
-            }
-            return text != "unlimited"
-        }
+    private static func upload(_ upload: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Upload {
+        var read = AgentConfiguration.Upload()
+        if let hours = upload.optional("deadline_hours") { read.deadlineHours = try hours.number(in: 0.1...87_600) }
+        read.bandwidth = try BandwidthReader.timetable(upload.optional("bandwidth"))
+        read.ignoringLimits = try BandwidthReader.classes(upload.optional("ignore_limit_for"))
+        return read
     }
 
     private mutating func noteLater(_ top: inout YAMLMapping) throws(YAMLError) {

@@ -176,7 +176,9 @@ struct DescribeService: Service {
             }
             for target in station.configuration.targetNames {
                 let plan = station.plan(recording, target: target)
-                try station.journal.insert(plan, turn: station.turn(recording), at: now, in: database)
+                try station.journal.insert(
+                    plan, turn: station.turn(recording, at: now), collectedAt: recording.collectedAt, at: now,
+                    in: database)
             }
             try station.refreshState(of: recording.id, in: database)
         }
@@ -211,7 +213,9 @@ struct DescribeService: Service {
                 var plan = station.plan(recording, target: target)
                 // The key was chosen once, for all targets.
                 plan.key = try station.journal.copies(of: id, in: database).first?.key ?? plan.key
-                try station.journal.insert(plan, turn: station.turn(recording), at: now, in: database)
+                try station.journal.insert(
+                    plan, turn: station.turn(recording, at: now), collectedAt: recording.collectedAt, at: now,
+                    in: database)
                 try station.refreshState(of: id, in: database)
             }
             return missing.count < Self.plannedAtOnce

@@ -3,6 +3,7 @@ import EvidenceModel
 import FileAccess
 import Foundation
 import Logging
+import MediaIndex
 import ServiceLifecycle
 import SyncEngine
 
@@ -15,13 +16,21 @@ struct UploadService: Service {
     private static let memoryBytes = 32 << 20
 
     init(station: Station, content: StationContent, targets: [ConfiguredTarget]) {
+        let configuration = station.configuration
+        let zone = configuration.station.zone
+        let bandwidth = Bandwidth(
+            all: configuration.upload.bandwidth,
+            each: Dictionary(configuration.targets.map { ($0.name, $0.bandwidth) }) { $1 },
+            ignoring: configuration.upload.ignoringLimits, offsetSeconds: zone.offsetSeconds)
         let surroundings = UploadDispatcher.Surroundings(
             source: content, store: StationStore(station: station),
             memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
-            luck: { Double.random(in: 0...1) }, logger: station.logger)
+            luck: { Double.random(in: 0...1) }, logger: station.logger, bandwidth: bandwidth)
         transports = targets.compactMap(\.transport)
         dispatchers = targets.map {
-            UploadDispatcher(target: $0.target, surroundings: surroundings, clockOffset: $0.clockOffset)
+            UploadDispatcher(
+                target: $0.target, surroundings: surroundings, requestsAtOnce: $0.requestsAtOnce,
+                clockOffset: $0.clockOffset)
         }
     }
 
@@ -44,8 +53,11 @@ struct ConfiguredTarget: Sendable {
     let target: any StorageTarget
     let transport: CurlTransport?
     let clockOffset: @Sendable () -> Double?
+    /// At most.
+    let requestsAtOnce: Int
 
     init(_ configuration: AgentConfiguration.Target) {
+        requestsAtOnce = configuration.requestsAtOnce
         switch configuration.place {
         case .directory(let path):
             target = DirectoryTarget(name: configuration.name, root: path)

@@ -112,11 +112,18 @@ struct Station: Sendable {
     }
 
     /// Whose turn its uploads wait for: the device's, or that of the source where the device is not known.
-    func turn(_ recording: Recording) -> UploadTurn {
+    ///
+    /// - Parameter time: when the copy is planned.
+    func turn(_ recording: Recording, at time: WallTime) -> UploadTurn {
         let urgency: UploadTurn.Urgency =
             recording.marks.isImportant ? .important : recording.content.layout.count <= 1 ? .small : .usual
-        return UploadTurn(share: recording.device ?? "source \(recording.source)", urgency: urgency)
+        return UploadTurn(
+            share: recording.device ?? "source \(recording.source)", urgency: urgency,
+            isBackfill: time.seconds(since: recording.collectedAt) > deadlineSeconds)
     }
+
+    /// Seconds after collection by which a recording is to be verified.
+    var deadlineSeconds: Double { configuration.deadlineHours * 3600 }
 
     /// Whether the configuration names any program that is run for devices.
     var runsPrograms: Bool {

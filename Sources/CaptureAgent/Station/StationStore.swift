@@ -17,8 +17,10 @@ struct StationStore: UploadStore {
 
     func due(target: String, except running: Set<String>, ofEachShare limit: Int) async throws -> [JournaledUpload] {
         let (journal, now) = (station.journal, Station.now())
+        let pressing = now.adding(seconds: -0.75 * station.deadlineSeconds)
         return try await station.database.read {
-            try journal.due(target: target, at: now, except: running, ofEachShare: limit, in: $0)
+            try journal.due(
+                target: target, at: now, except: running, ofEachShare: limit, pressing: pressing, in: $0)
         }
     }
 
