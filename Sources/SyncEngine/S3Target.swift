@@ -33,6 +33,7 @@ package struct S3Target: StorageTarget {
     private let credentials: S3CredentialSource
     private let now: @Sendable () -> WallTime
     private let clock: S3Clock
+    let behaviour = S3Behaviour()
 
     /// - Parameter now: the station's clock.
     package init(

@@ -75,10 +75,17 @@ package protocol StorageTarget: Sendable {
     /// Bytes of the object, for reading it back.
     func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8]
 
+    /// Whether the target itself refuses bytes that are not those of the plan's digest, which is sent along: then they need
+    /// not be hashed on the station before they go.
+    func checksBytes() async -> Bool
     /// The tag this target gives to a part of these bytes.
     func partTag(_ bytes: PartBytes) -> String
     /// Compares what the target has with what it was given.
     ///
     /// - Parameter tag: what the target called the object when it was completed, where that answer arrived.
     func verdict(_ plan: UploadPlan, object: StoredObject, tag: String?) -> CopyVerdict
+}
+
+extension StorageTarget {
+    package func checksBytes() async -> Bool { false }
 }

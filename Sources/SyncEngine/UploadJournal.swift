@@ -16,7 +16,7 @@ package struct UploadJournal: Sendable {
         migrator.registerMigration("journal-2") { database in
             try database.execute(sql: turns)
         }
-        migrator.registerMigration("journal-4") { database in
+        migrator.registerMigration("journal-3") { database in
             try database.execute(sql: classes)
         }
     }

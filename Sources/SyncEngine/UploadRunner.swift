@@ -160,7 +160,7 @@ struct UploadRunner: Sendable {
         switch step {
         case .putWhole:
             let span = ByteSpan(offset: 0, length: plan.content.size)
-            return try await reading(plan, span, plan.content.digest) { (bytes) async throws(TargetFailure) in
+            return try await sending(plan, span, plan.content.digest) { (bytes) async throws(TargetFailure) in
                 .wholePut(tag: try await target.putWhole(plan, bytes: bytes))
             }
         case .create: return .created(token: try await target.createUpload(plan))
@@ -169,15 +169,16 @@ struct UploadRunner: Sendable {
         case .send(let token, let part):
             let digest = plan.content.partDigests[part - 1]
             let span = plan.content.layout.span(ofPart: part)
-            return try await reading(plan, span, digest) { (bytes) async throws(TargetFailure) in
+            return try await sending(plan, span, digest) { (bytes) async throws(TargetFailure) in
                 let tag = try await target.putPart(plan, token: token, number: part, bytes: bytes)
                 return .sent(token: token, part: part, tag: tag)
             }
         case .compare(let token, let part):
             let digest = plan.content.partDigests[part.number - 1]
             let span = plan.content.layout.span(ofPart: part.number)
-            return try await reading(plan, span, digest) { (bytes) async throws(TargetFailure) in
-                .compared(token: token, part, isSame: target.partTag(bytes) == part.tag)
+            return try await reading(plan, span) { (bytes) async throws(TargetFailure) in
+                try require(digest, of: bytes, span, plan)
+                return .compared(token: token, part, isSame: target.partTag(bytes) == part.tag)
             }
         case .complete(let token, let tags):
             return .completed(tag: try await target.complete(plan, token: token, tags: tags))
@@ -190,21 +191,45 @@ struct UploadRunner: Sendable {
         }
     }
 
-    /// Reads bytes within the memory that is left, and lets only those on that are still what was collected: the hash
-    /// that was taken off the device is the hash of what is sent.
-    private func reading<Result>(
+    /// What is smaller is hashed here in any case: that costs less than to ask whether it must be.
+    private static let leastLeftBytes: Int64 = 1 << 20
+
+    /// Sends bytes with `body`, and lets only those arrive that are still what was collected: the hash that was taken off
+    /// the device is the hash of what is sent. Either it is compared here, or the target compares it.
+    private func sending(
         _ plan: UploadPlan, _ span: ByteSpan, _ digest: ContentDigest,
-        _ body: (PartBytes) async throws(TargetFailure) -> Result
-    ) async throws(TargetFailure) -> Result {
-        try await memory.spend(Int(span.length)) { () async throws(TargetFailure) in
-            let bytes = try await source.read(plan.recording, span)
-            guard bytes.withUnsafeBytes({ .sha256(of: $0) }) == digest else {
-                throw TargetFailure(
-                    kind: .sourceChanged,
-                    sentence: "bytes \(span.offset) to \(span.end) of recording \(plan.recording) on the station are "
-                        + "not those that were collected")
+        _ body: (PartBytes) async throws(TargetFailure) -> Outcome
+    ) async throws(TargetFailure) -> Outcome {
+        try await reading(plan, span) { (bytes) async throws(TargetFailure) in
+            let isLeftToTarget = span.length >= Self.leastLeftBytes ? await target.checksBytes() : false
+            if !isLeftToTarget { try require(digest, of: bytes, span, plan) }
+            do throws(TargetFailure) {
+                return try await body(bytes)
+            } catch {
+                // The target says that they are others: it may be the station's fault, or the way's.
+                if error.kind == .corruptedOnTheWay { try require(digest, of: bytes, span, plan) }
+                throw error
             }
-            return try await body(bytes)
+        }
+    }
+
+    /// Reads bytes within the memory that is left.
+    private func reading(
+        _ plan: UploadPlan, _ span: ByteSpan, _ body: (PartBytes) async throws(TargetFailure) -> Outcome
+    ) async throws(TargetFailure) -> Outcome {
+        try await memory.spend(Int(span.length)) { () async throws(TargetFailure) in
+            try await body(try await source.read(plan.recording, span))
+        }
+    }
+
+    private func require(
+        _ digest: ContentDigest, of bytes: PartBytes, _ span: ByteSpan, _ plan: UploadPlan
+    ) throws(TargetFailure) {
+        guard bytes.withUnsafeBytes({ .sha256(of: $0) }) == digest else {
+            throw TargetFailure(
+                kind: .sourceChanged,
+                sentence: "bytes \(span.offset) to \(span.end) of recording \(plan.recording) on the station are "
+                    + "not those that were collected")
         }
     }
 }

@@ -165,6 +165,14 @@ struct TargetConformanceTests {
         #expect(kinds == [.denied, .denied, .denied])
     }
 
+    /// A real store that checks the signed hash, and a folder, which checks nothing when it is written to.
+    @Test(arguments: Kind.allCases)
+    func whoRefusesWrongBytesIsFoundOut(_ kind: Kind) async throws {
+        let world = try await TargetWorld(kind)
+        #expect(await world.target.checksBytes() == (kind == .s3))
+        #expect(await world.target.checksBytes() == (kind == .s3))
+    }
+
     @Test func bytesThatAreNotThePlansAreNotTaken() async throws {
         let (world, plan) = (try await TargetWorld(.s3), Self.small.plan())
         var wrong = Self.small.bytes

@@ -81,6 +81,18 @@ struct UploadDispatcherTests {
         #expect(!station.contents.written.contains(.sealed))
     }
 
+    /// A store that checks what it is given is left to do so: what it refuses is looked into.
+    @Test func partsThatChangedOnTheStationAreRefusedByTheStore() async throws {
+        let (large, whole) = (SampleRecording(seed: 40, size: 20 << 20), SampleRecording(seed: 41, size: 3 << 20))
+        let station = UploadStation([large, whole])
+        let world = try await TargetWorld(.s3)
+        #expect(await world.target.checksBytes())
+        station.change { $0.changed = [large.id, whole.id] }
+        try await station.dispatching(to: world.target) { await station.until(\.isDone) }
+        #expect(station.contents.parked.values.map(\.kind) == [.sourceChanged, .sourceChanged])
+        for sample in [large, whole] { #expect(try await world.target.inspect(sample.plan()) == nil) }
+    }
+
     @Test func aRecordingThatIsNotThereDoesNotHoldUpTheOthers() async throws {
         let station = UploadStation(small)
         station.change { contents in

@@ -1,3 +1,4 @@
+import ContentHash
 import EvidenceModel
 import Foundation
 import StationTesting
@@ -47,6 +48,32 @@ struct S3TargetTests {
             _ = try await body()
             return nil
         } catch { return error }
+    }
+
+    @Test(
+        arguments: [
+            (400, "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>", true, ["PUT"]),
+            (400, "<Error><Code>BadDigest</Code></Error>", true, ["PUT"]),
+            // It is taken, and removed again.
+            (200, "", false, ["PUT", "DELETE"]),
+            // No answer to the question: it is asked again the next time.
+            (503, "<Error><Code>SlowDown</Code></Error>", false, ["PUT", "PUT"]),
+            (403, "<Error><Code>AccessDenied</Code></Error>", false, ["PUT", "PUT"]),
+        ])
+    func aStoreThatChecksBytesIsKnownByItsRefusal(
+        _ status: Int, _ body: String, _ checks: Bool, _ methods: [String]
+    ) async throws {
+        let script = Script([answer(status, body)])
+        let store = target(script, prefix: "p/")
+        #expect(await store.checksBytes() == checks)
+        #expect(await store.checksBytes() == checks)
+        #expect(script.asked.map(\.method) == methods)
+        let first = try #require(script.asked.first)
+        #expect(first.url.hasPrefix("https://bucket.s3.example.org/p/.capture-probe/"))
+        #expect(Set(script.asked.map(\.url)).count == (methods.last == "PUT" ? methods.count : 1))
+        let claimed = first.headers.first { $0.name == "x-amz-content-sha256" }?.value
+        #expect(claimed?.count == 64)
+        #expect(claimed != first.body.withUnsafeBytes { ContentDigest.sha256(of: $0).hex })
     }
 
     @Test(
