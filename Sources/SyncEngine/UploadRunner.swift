@@ -1,5 +1,6 @@
 import ContentHash
 package import EvidenceModel
+import FileAccess
 
 /// Reads the bytes of recordings on the station.
 package protocol ContentSource: Sendable {
@@ -113,8 +114,10 @@ struct UploadRunner: Sendable {
     }
 
     private func write(_ entry: JournalEntry, _ plan: UploadPlan) async -> TargetFailure? {
+        entry.crashPoint.reached(.before)
         do {
             try await store.write(entry, for: plan)
+            entry.crashPoint.reached(.after)
             return nil
         } catch {
             return TargetFailure(kind: .stationFault, sentence: "the station's journal cannot be written: \(error)")
@@ -149,7 +152,12 @@ struct UploadRunner: Sendable {
 
     private func outcome(of step: UploadMachine.Step, _ plan: UploadPlan) async -> Outcome {
         do throws(TargetFailure) {
-            return try await requests.spend(1) { () async throws(TargetFailure) in try await perform(step, plan) }
+            return try await requests.spend(1) { () async throws(TargetFailure) in
+                step.crashPoint.reached(.before)
+                let outcome = try await perform(step, plan)
+                step.crashPoint.reached(.after)
+                return outcome
+            }
         } catch {
             return .failed(step, error)
         }
