@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 /// A moment at which a power cut or a kill must cost nothing. The tests of debug builds let the process die at each of
-/// them (`CAPTURE_AGENT_CRASH_AT`); in release builds nothing of it is left.
+/// them (`CAPTURE_AGENT_CRASH_AT`); in release builds reaching one does nothing.
 ///
 /// `CAPTURE_AGENT_CRASH_AT=journal.sealed.after` dies the first time that moment is there, with `:3` behind it the third
 /// time. The process dies as by kill(1) -9: nothing is written, closed or told any more.
