@@ -20,6 +20,8 @@ as lines on standard input; each is answered with one line: `ok`, `error: ...` o
     corrupt SUBSTRING          flip a byte of the objects whose key contains it
     claim SUBSTRING UPLOAD     the objects say of themselves that they are of another upload (x-amz-meta-capture-upload)
     delete [SUBSTRING]         the objects are gone
+    empty                      forget every object, unfinished upload and entry of the log
+    taken                      bytes of the parts that were taken, as a number
     settled                    answers once no request is being carried out any more
     log                        [{operation, key, part, upload, status, code, bytes, fault}, ...] in the order of their ends
     witness                    {objects: [{key, size, sha256, ...}], uploads: [{key, upload, parts: [[number, size, serial]]}]}
@@ -335,6 +337,11 @@ class Server:
             case 'clock': self.ahead = float(words[0])
             case 'restart': self.restart(words[0] == 'keep')
             case 'settled': await self.idle.wait()
+            case 'empty':
+                self.store.objects, self.store.uploads, self.log = {}, {}, []
+            case 'taken':
+                return str(sum(entry['bytes'] for entry in self.log
+                               if entry['operation'] == 'UploadPart' and entry['status'] == 200))
             case 'log': return json.dumps(self.log)
             case 'witness': return json.dumps(self.store.witness())
             case _: return self.tamper(word, words)
