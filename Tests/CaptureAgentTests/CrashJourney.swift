@@ -18,6 +18,8 @@ final class CrashJourney: Sendable {
         case losesUploads
         case doublesUploads
         case changesObjects
+        /// One byte, behind the store's back: it goes on telling the old size and tag.
+        case spoilsObjects
         case losesObjects
     }
 
@@ -54,7 +56,7 @@ final class CrashJourney: Sendable {
             case .records(let bytes):
                 number += 1
                 try await station.writeRandom("room/\(number).ts", bytes: bytes)
-            case .losesPart, .losesUploads, .doublesUploads, .changesObjects, .losesObjects:
+            case .losesPart, .losesUploads, .doublesUploads, .changesObjects, .spoilsObjects, .losesObjects:
                 before = [:]
                 try await tamper(stage)
             }
@@ -119,7 +121,7 @@ final class CrashJourney: Sendable {
             String.init)
     }
 
-    private func tamper(_ stage: Stage) async throws {
+    func tamper(_ stage: Stage) async throws {
         switch stage {
         case .losesPart:
             try store?.tell("lose-part 2")
@@ -131,6 +133,15 @@ final class CrashJourney: Sendable {
         case .changesObjects:
             try store?.tell("claim recordings somebody-else")
             for file in try await objects().keys where store == nil { _ = truncate(file, 1) }
+        case .spoilsObjects:
+            try store?.tell("corrupt recordings")
+            for file in try await objects().keys where store == nil {
+                let handle = try FileHandle(forUpdating: URL(fileURLWithPath: file))
+                let first = try handle.read(upToCount: 1)?.first ?? 0
+                try handle.seek(toOffset: 0)
+                try handle.write(contentsOf: [first ^ 1])
+                try handle.close()
+            }
         case .losesObjects:
             try store?.tell("delete recordings")
             for file in try await objects().keys where store == nil { _ = unlink(file) }
