@@ -28,13 +28,7 @@ package struct DirectoryTarget: StorageTarget {
             let file = try folder.openOrCreate(partialName(plan.upload), mode: 0o640)
             try bytes.withUnsafeBytes { (bytes) throws(FileAccessError) in try file.write(bytes, at: 0) }
             try file.synchronize()
-            do throws(FileAccessError) {
-                try folder.rename(partialName(plan.upload), to: objectName(plan))
-            } catch {
-                // It may be there from a try whose end was not seen; reading it back tells.
-                guard error.code == EEXIST else { throw error }
-                try folder.remove(partialName(plan.upload))
-            }
+            try place(partialName(plan.upload), plan, in: folder)
             return plan.content.digest.hex
         }
     }
@@ -98,7 +92,7 @@ package struct DirectoryTarget: StorageTarget {
             let file = try OwnedDescriptor.open(
                 absolute: folder.path.appending(partialName(token)), flags: O_RDWR | O_NOFOLLOW)
             try file.synchronize()
-            try folder.rename(partialName(token), to: objectName(plan))
+            try place(partialName(token), plan, in: folder)
             return plan.content.digest.hex
         }
     }
@@ -168,6 +162,19 @@ package struct DirectoryTarget: StorageTarget {
         let folder = DurableDirectory(path: folder(plan))
         try folder.create(below: root, mode: 0o750)
         return folder
+    }
+
+    /// Gives the partial file its final name, or removes it where that is taken: the object may be there from a try whose
+    /// end was not seen, or that the journal has forgotten. Reading it back tells.
+    private func place(
+        _ partial: RawPath, _ plan: UploadPlan, in folder: DurableDirectory
+    ) throws(FileAccessError) {
+        do throws(FileAccessError) {
+            try folder.rename(partial, to: objectName(plan))
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            try folder.remove(partial)
+        }
     }
 
     /// The object's folder and every one above it, up to the root.

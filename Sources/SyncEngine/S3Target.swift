@@ -26,7 +26,7 @@ package struct S3Location: Sendable, Hashable {
 package struct S3Target: StorageTarget {
     package let name: String
     /// One PutObject up to 16 MiB: the most that is sent again when it fails.
-    package let wholeLimit: Int64 = 16 << 20
+    package let wholeLimit: Int64
 
     let location: S3Location
     private let transport: any HTTPTransport
@@ -35,11 +35,14 @@ package struct S3Target: StorageTarget {
     private let clock: S3Clock
     let behaviour = S3Behaviour()
 
-    /// - Parameter now: the station's clock.
+    /// - Parameters:
+    ///   - now: the station's clock.
+    ///   - wholeLimit: bytes up to which an object goes in one request.
     package init(
         name: String, location: S3Location, credentials: S3CredentialSource, transport: any HTTPTransport,
-        now: @escaping @Sendable () -> WallTime
+        now: @escaping @Sendable () -> WallTime, wholeLimit: Int64 = 16 << 20
     ) {
+        self.wholeLimit = wholeLimit
         self.name = name
         self.location = location
         self.credentials = credentials

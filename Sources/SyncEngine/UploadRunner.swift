@@ -1,5 +1,6 @@
 import ContentHash
 package import EvidenceModel
+import FileAccess
 
 /// Reads the bytes of recordings on the station.
 package protocol ContentSource: Sendable {
@@ -101,8 +102,10 @@ struct UploadRunner: Sendable {
     }
 
     private func write(_ entry: JournalEntry, _ plan: UploadPlan) async -> TargetFailure? {
+        entry.crashPoint.reached(.before)
         do {
             try await store.write(entry, for: plan)
+            entry.crashPoint.reached(.after)
             return nil
         } catch {
             return TargetFailure(kind: .stationFault, sentence: "the station's journal cannot be written: \(error)")
@@ -140,7 +143,10 @@ struct UploadRunner: Sendable {
             share: upload.turn.share, uploadClass: upload.turn.uploadClass, bytes: Self.bytes(of: step, upload.plan))
         do throws(TargetFailure) {
             return try await requests.spend(claim) { () async throws(TargetFailure) in
-                try await perform(step, upload.plan)
+                step.crashPoint.reached(.before)
+                let outcome = try await perform(step, upload.plan)
+                step.crashPoint.reached(.after)
+                return outcome
             }
         } catch {
             return .failed(step, error)

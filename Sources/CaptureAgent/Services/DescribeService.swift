@@ -169,6 +169,7 @@ struct DescribeService: Service {
 
     private func write(_ recording: Recording) async throws {
         let (station, now) = (station, Station.now())
+        CrashPoint.planInsert.reached(.before)
         try await station.database.write(durable: false) { database in
             let recording = try station.describe(recording, at: now, in: database)
             for tag in recording.tags {
@@ -182,6 +183,7 @@ struct DescribeService: Service {
             }
             try station.refreshState(of: recording.id, in: database)
         }
+        CrashPoint.planInsert.reached(.after)
     }
 
     /// Plans copies to targets that were added to the configuration since the recordings were described.

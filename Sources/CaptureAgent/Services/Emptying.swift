@@ -107,9 +107,11 @@ struct Emptying: Sendable {
         }
         let removal = DockLog.Removal(
             docking: docking, path: path, recording: candidate.recording, method: proof.method.rawValue)
+        CrashPoint.removalIntent.reached(.before)
         guard try await begin(removal) else {
             return Stay(reason: "its state changed while it was read again", mayPass: true)
         }
+        CrashPoint.removalIntent.reached(.after)
         return try await unlink(removal, candidate, proof).map { Stay(reason: $0) }
     }
 
@@ -217,14 +219,18 @@ struct Emptying: Sendable {
         _ removal: DockLog.Removal, _ candidate: WipeCandidate, _ proof: Proof
     ) async throws -> String? {
         let (root, progress) = (root, progress)
+        CrashPoint.removalName.reached(.before)
         let outcome = try await lane.run { () throws(FileAccessError) in
             try progress.asked { () throws(FileAccessError) in
                 try DirectoryTree(root).remove(candidate.path, stamp: proof.stamp)
             }
         }
+        CrashPoint.removalName.reached(.after)
         switch outcome {
         case .removed:
+            CrashPoint.removalFact.reached(.before)
             try await complete(removal)
+            CrashPoint.removalFact.reached(.after)
             removed()
             return nil
         case .changed: return try await abandon(removal, "it changed since it was collected")

@@ -42,7 +42,9 @@ extension FileCollection {
         }
         let sighting = sighting(read.sentinel, isWhole: read.unreadable.isEmpty)
         var copy = id
+        CrashPoint.catalogueInsert.reached(.before)
         var outcome = try await write(recording, sighting, copy: copy)
+        CrashPoint.catalogueInsert.reached(.after)
         while case .wanted(let other) = outcome {
             let from = copy
             try await spooling { (spool) throws(FileAccessError) in
@@ -56,9 +58,11 @@ extension FileCollection {
         let known: RecordingID = if case .known(let known) = outcome { known } else { id }
         if isSpooled {
             let sealed = copy
+            CrashPoint.spoolSeal.reached(.before)
             try await spooling { (spool) throws(FileAccessError) in
                 if known == sealed { try spool.seal(sealed) } else { try spool.discard(sealed) }
             }
+            CrashPoint.spoolSeal.reached(.after)
             // Of a file that was read in part, what was begun of it is still wanted.
             if read.unreadable.isEmpty { await discardInterrupted() }
         }

@@ -54,7 +54,9 @@ struct FileCollection: Sendable {
             var generator = SystemRandomNumberGenerator()
             let new = RecordingID(time: Station.now(), using: &generator)
             let id = await interruptedCopy() ?? new
+            CrashPoint.spoolCopy.reached(.before)
             let read = try await self.read(as: id)
+            CrashPoint.spoolCopy.reached(.after)
             do {
                 let recording = try await catalogue(read, as: id, reading)
                 let unreadableBytes = read.unreadable.reduce(0) { $0 + $1.length }
