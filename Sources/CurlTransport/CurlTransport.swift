@@ -107,6 +107,9 @@ package final class CurlTransport: HTTPTransport {
 
     // MARK: The thread
 
+    private static let busyMilliseconds: Int32 = 1000
+    private static let idleMilliseconds: Int32 = 60_000
+
     private typealias Answer = CheckedContinuation<Result<HTTPResponse, TransportFailure>, Never>
 
     private func work(_ multi: UnsafeMutableRawPointer) {
@@ -123,8 +126,9 @@ package final class CurlTransport: HTTPTransport {
             var active: Int32 = 0
             curl_multi_perform(multi, &active)
             finishDone(multi, &running)
-            // Woken by a socket, by a new order, or by libcurl's own timers; the second is only for a missed wake.
-            curl_multi_poll(multi, nil, 0, 1000, nil)
+            // Woken by a socket, by a new order, or by libcurl's own timers. The time is only for what none of them tells:
+            // nothing is waited for where no request runs.
+            curl_multi_poll(multi, nil, 0, running.isEmpty ? Self.idleMilliseconds : Self.busyMilliseconds, nil)
         }
         inbox.withLock { $0.multi = nil }
         curl_multi_cleanup(multi)
