@@ -75,6 +75,13 @@ package protocol StorageTarget: Sendable {
     /// Bytes of the object, for reading it back.
     func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8]
 
+    /// Uploads that nobody completed below `folder` (without the target's prefix, ending in `/`), page by page.
+    func unfinishedUploads(
+        below folder: String, after marker: UnfinishedMarker?
+    ) async throws(TargetFailure) -> UnfinishedPage
+    /// Gives one of them up; whether nothing is left of it.
+    func giveUp(_ upload: UnfinishedUpload) async throws(TargetFailure) -> Bool
+
     /// The tag this target gives to a part of these bytes.
     func partTag(_ bytes: [UInt8]) -> String
     /// Compares what the target has with what it was given.

@@ -16,6 +16,9 @@ package struct UploadJournal: Sendable {
         migrator.registerMigration("journal-2") { database in
             try database.execute(sql: turns)
         }
+        migrator.registerMigration("journal-5") { database in
+            try database.execute(sql: keeping)
+        }
     }
 
     private static let schema = """
@@ -108,10 +111,12 @@ package struct UploadJournal: Sendable {
             try removeParts(plan, database)
             try set("progress = 'planned', token = NULL, completed_tag = NULL", [], plan, database)
         case .verified(let object, let method):
+            try wishManifest(of: plan, at: time, in: database)
             try insertReceipt(object, method: method, for: plan, at: time, in: database)
             try removeParts(plan, database)
             try set(
-                "progress = 'verified', completed_tag = coalesce(completed_tag, ?)", [object.tag], plan, database)
+                "progress = 'verified', completed_tag = coalesce(completed_tag, ?), checked_at_ms = ?",
+                [object.tag, time.millisecondsSince1970], plan, database)
         case .parked(let failure):
             // A verified copy that turned out to differ is verified no more.
             try set(
