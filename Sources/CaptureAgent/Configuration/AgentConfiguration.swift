@@ -1,5 +1,6 @@
 import EvidenceModel
 import MediaIndex
+import SyncEngine
 
 /// What the administrator decided, resolved and checked: the file `capture-agent.yaml`.
 struct AgentConfiguration: Sendable {
@@ -82,6 +83,8 @@ struct AgentConfiguration: Sendable {
     var retentionDays: Int
     /// Sentences about what is configured and not done by this version.
     var notes: [String]
+    /// When targets are asked about verified copies again.
+    var verify = CheckPace(periodSeconds: 30 * 86_400, samplePercent: 1)
 
     var spoolPath: RawPath { stateDirectory.appending("spool") }
     var databasePath: RawPath { stateDirectory.appending("station.sqlite") }

@@ -54,6 +54,7 @@ struct Agent: Sendable {
             throw CommandFailure(error)
         }
         var services: [any Service] = [uploads, describe, watch, feed]
+        services.append(CareService(station: station, targets: targets.map(\.target)))
         if let hooks, station.runsProgramsForUSB {
             services.append(USBService(station: station, hooks: hooks))
         }
