@@ -3,7 +3,7 @@ package import Logging
 
 /// Works off the queue of one target: decides which uploads run, tries the target again after a pause, and shows how
 /// it is doing.
-package struct UploadDispatcher: Sendable {
+package struct UploadDispatcher: SpareRequests {
     /// What keeps all dispatchers of a station apart from each other and from luck.
     package struct Surroundings: Sendable {
         package var source: any ContentSource
@@ -85,7 +85,7 @@ package struct UploadDispatcher: Sendable {
     /// - Parameter bytes: of recordings that it moves; 0 for a question.
     /// - Throws: `TargetFailure` of kind `.cancelled` when the task is cancelled before its turn; what `body` throws.
     package func spare<Result: Sendable>(
-        bytes: Int64 = 0, _ body: () async throws(TargetFailure) -> Result
+        bytes: Int64, _ body: () async throws(TargetFailure) -> Result
     ) async throws(TargetFailure) -> Result {
         try await slots.spend(RequestClaim(share: "", uploadClass: .recheck, bytes: bytes), body)
     }

@@ -33,6 +33,10 @@ extension StatusReport {
             guard let reason = row.reason else { continue }
             lines += ["", "! \(row.name): \(Text.printable(reason))", "  \(row.hint ?? "")"]
         }
+        for row in targets where row.manifestsWaiting > 0 {
+            let reason = row.manifestsReason.map { ": \(Text.printable($0))" } ?? ""
+            lines += ["", "\(row.name): \(row.manifestsWaiting) manifests waiting\(reason)"]
+        }
         for row in parked.prefix(Self.mostParked) {
             let subject = [row.recording, row.target].compactMap(\.self).joined(separator: " to ")
             lines += ["", "parked \(subject): \(Text.printable(row.reason))", "  \(row.hint)"]

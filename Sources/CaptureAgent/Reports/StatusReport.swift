@@ -69,6 +69,12 @@ struct StatusReport: Encodable {
         var reason: String?
         var hint: String?
         var since: String?
+        /// Manifests that it does not have yet.
+        var manifestsWaiting = 0
+        /// Why one of them is tried again later.
+        var manifestsReason: String?
+        /// When it was asked about the verified copy that it was asked about the longest ago.
+        var leastCheckedAt: String?
     }
 
     struct Parked: Encodable {
@@ -116,12 +122,15 @@ struct StatusReport: Encodable {
         station.recordings = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
         station.skipped = try view.docks.skippedCounts(in: database)
         let known = try view.journal.targets(in: database)
-        targets = configuration.targetNames.map { name in
+        let manifests = try view.journal.manifestQueues(in: database)
+        targets = try configuration.targetNames.map { name in
             let status = known.first { $0.name == name } ?? TargetStatus(name: name)
+            let least = try view.journal.leastChecked(target: name, in: database)
             return TargetRow(
                 name: name, state: status.state, bytesPerSecond: status.bytesPerSecond,
                 clockOffsetSeconds: status.clockOffsetSeconds, reason: status.reason, hint: status.hint,
-                since: status.since.map(zone.text))
+                since: status.since.map(zone.text), manifestsWaiting: manifests[name]?.waiting ?? 0,
+                manifestsReason: manifests[name]?.reason, leastCheckedAt: least.map { zone.text($0.at) })
         }
         let uploadRate = targets.reduce(0) { $0 + $1.bytesPerSecond }
         docks = try view.docks.docks(endedAfter: now.adding(seconds: -Self.shownSeconds), in: database)
