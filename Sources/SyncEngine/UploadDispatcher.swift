@@ -15,6 +15,8 @@ package struct UploadDispatcher: Sendable {
         /// 0 to 1.
         package var luck: @Sendable () -> Double
         package var logger: Logger
+        /// Counts what is moved.
+        package var transfers = TransferBoard()
 
         package init(
             source: any ContentSource, store: any UploadStore, memory: Budget, clock: any Clock<Duration>,
@@ -110,6 +112,7 @@ package struct UploadDispatcher: Sendable {
         case .pauseOver: await carryOut(state.machine.pauseOver(), state, &group)
         case .progress(let upload, .demand(let demand)): state.setDemand(demand, of: upload)
         case .progress(_, .acknowledged(let bytes)): state.rate.add(bytes: bytes)
+        case .progress(_, .failed): break
         case .progress(_, .answered): await carryOut(state.machine.progressed(), state, &group)
         case .ended(let upload, let recording, let ending):
             state.ended(upload)
@@ -162,7 +165,19 @@ package struct UploadDispatcher: Sendable {
 
     private func work(on upload: JournaledUpload) async {
         let id = upload.plan.upload
-        let ending = await runner.run(upload) { sender.yield(.progress(upload: id, $0)) }
+        let transfers = surroundings.transfers
+        transfers.began(upload)
+        defer { transfers.ended(id) }
+        let ending = await UploadMeter.$current.withValue(UploadMeter(board: transfers, upload: id)) {
+            await runner.run(upload) { progress in
+                switch progress {
+                case .acknowledged(let bytes): transfers.acknowledged(bytes, of: id)
+                case .failed(let failure): transfers.failed(failure, of: id)
+                case .demand, .answered: break
+                }
+                sender.yield(.progress(upload: id, progress))
+            }
+        }
         sender.yield(.ended(upload: id, recording: upload.plan.recording, ending))
     }
 

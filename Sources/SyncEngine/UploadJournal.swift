@@ -17,7 +17,7 @@ package struct UploadJournal: Sendable {
             try database.execute(sql: turns)
         }
         migrator.registerMigration("journal-5") { database in
-            try database.execute(sql: keeping)
+            try database.execute(sql: keeping + transfers)
         }
     }
 

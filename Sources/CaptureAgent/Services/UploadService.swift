@@ -15,13 +15,15 @@ struct UploadService: Service {
     private static let memoryBytes = 32 << 20
 
     init(station: Station, content: StationContent, targets: [ConfiguredTarget]) {
-        let surroundings = UploadDispatcher.Surroundings(
+        var surroundings = UploadDispatcher.Surroundings(
             source: content, store: StationStore(station: station),
             memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
             luck: { Double.random(in: 0...1) }, logger: station.logger)
+        surroundings.transfers = station.transfers
+        let shared = surroundings
         transports = targets.compactMap(\.transport)
         dispatchers = targets.map {
-            UploadDispatcher(target: $0.target, surroundings: surroundings, clockOffset: $0.clockOffset)
+            UploadDispatcher(target: $0.target, surroundings: shared, clockOffset: $0.clockOffset)
         }
     }
 
@@ -60,7 +62,7 @@ struct ConfiguredTarget: Sendable {
                 s3.credentialsFile.map { .file($0) } ?? .environment(ProcessInfo.processInfo.environment)
             let bucket = S3Target(
                 name: configuration.name, location: location, credentials: S3CredentialSource(origin),
-                transport: transport, now: { Station.now() })
+                transport: MeteredTransport(transport), now: { Station.now() })
             target = bucket
             self.transport = transport
             clockOffset = { bucket.clockOffsetSeconds }
