@@ -17,6 +17,8 @@ package struct UploadDispatcher: SpareRequests {
         package var logger: Logger
         /// What the link may be used for, by all targets together and by each.
         package var bandwidth: Bandwidth
+        /// Counts what is moved.
+        package var transfers = TransferBoard()
 
         package init(
             source: any ContentSource, store: any UploadStore, memory: Budget, clock: any Clock<Duration>,
@@ -131,6 +133,7 @@ package struct UploadDispatcher: SpareRequests {
         case .pauseOver: await carryOut(state.machine.pauseOver(), state, &group)
         case .progress(let upload, .demand(let demand)): state.setDemand(demand, of: upload)
         case .progress(_, .acknowledged(let bytes)): state.rate.add(bytes: bytes)
+        case .progress(_, .failed): break
         case .progress(_, .answered): await carryOut(state.machine.progressed(), state, &group)
         case .ended(let upload, let recording, let ending):
             state.ended(upload)
@@ -188,7 +191,19 @@ package struct UploadDispatcher: SpareRequests {
 
     private func work(on upload: JournaledUpload) async {
         let id = upload.plan.upload
-        let ending = await runner.run(upload) { sender.yield(.progress(upload: id, $0)) }
+        let transfers = surroundings.transfers
+        transfers.began(upload)
+        defer { transfers.ended(id) }
+        let ending = await UploadMeter.$current.withValue(UploadMeter(board: transfers, upload: id)) {
+            await runner.run(upload) { progress in
+                switch progress {
+                case .acknowledged(let bytes): transfers.acknowledged(bytes, of: id)
+                case .failed(let failure): transfers.failed(failure, of: id)
+                case .demand, .answered: break
+                }
+                sender.yield(.progress(upload: id, progress))
+            }
+        }
         sender.yield(.ended(upload: id, recording: upload.plan.recording, ending))
     }
 

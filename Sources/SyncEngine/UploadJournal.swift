@@ -20,7 +20,7 @@ package struct UploadJournal: Sendable {
             try database.execute(sql: classes)
         }
         migrator.registerMigration("journal-4") { database in
-            try database.execute(sql: keeping)
+            try database.execute(sql: keeping + transfers)
         }
     }
 

@@ -24,6 +24,11 @@ struct KeepingTests {
         try await station.writeRandom("room/b.ts", bytes: 2_000)
         let (status, output, errors) = try await station.run("run", "--once")
         #expect(status == 0, "\(output)\n\(errors)")
+        let cloud = try await station.json("status")["targets"][0]
+        #expect(cloud["transfer"]["bytes_durable"].number == 17_002_000)
+        // Completion has a body too.
+        #expect((17_002_000...17_004_000).contains(cloud["transfer"]["bytes_sent"].number ?? 0))
+        #expect(cloud["transfer"]["bytes_resent"].number == 0 && cloud["oldest_unsafe_since"].text == nil)
         let objects = try await world.ask("objects").list
         let manifests = try await world.ask("manifests").list
         #expect(manifests.count == 2 && objects.count == 2)

@@ -8,6 +8,7 @@ extension StatusReport {
         lines += section("DOCKS", dockTable, "no device has been docked yet")
         lines += section("TARGETS", targetTable, "")
         lines.append(queueText)
+        lines += safetyLines
         if !station.skipped.isEmpty {
             let skipped = station.skipped.sorted { $0.key < $1.key }
                 .map { "\($0.value) \($0.key.replacing("_", with: " "))" }
@@ -32,10 +33,6 @@ extension StatusReport {
         for row in targets {
             guard let reason = row.reason else { continue }
             lines += ["", "! \(row.name): \(Text.printable(reason))", "  \(row.hint ?? "")"]
-        }
-        for row in targets where row.manifestsWaiting > 0 {
-            let reason = row.manifestsReason.map { ": \(Text.printable($0))" } ?? ""
-            lines += ["", "\(row.name): \(row.manifestsWaiting) manifests waiting\(reason)"]
         }
         for row in parked.prefix(Self.mostParked) {
             let subject = [row.recording, row.target].compactMap(\.self).joined(separator: " to ")
