@@ -72,7 +72,8 @@ final class UpkeepStore: StorageTarget {
     func putWhole(_ plan: UploadPlan, bytes: PartBytes) async throws(TargetFailure) -> String {
         try request { contents in
             contents.done.append(plan.key)
-            let tag = ContentDigest.sha256(of: bytes.withUnsafeBytes { [UInt8]($0) } + (contents.isMangling ? [0] : [])).hex
+            let tag = ContentDigest.sha256(of: bytes.withUnsafeBytes { [UInt8]($0) } + (contents.isMangling ? [0] : []))
+                .hex
             contents.objects[plan.key] = StoredObject(
                 size: Int64(bytes.count), tag: tag, metadata: ["capture-upload": plan.upload])
             return tag
