@@ -11,7 +11,7 @@ package struct DirectoryTarget: StorageTarget {
     package let name: String
     package let wholeLimit: Int64 = 16 << 20
 
-    private let root: RawPath
+    let root: RawPath
     private let lane: IOLane
 
     /// - Parameter root: must be there; it is not made, since a share that is not mounted would be made up on the wrong
@@ -206,7 +206,7 @@ package struct DirectoryTarget: StorageTarget {
         return hasher.finalize()
     }
 
-    private func blocking<Result: Sendable>(
+    func blocking<Result: Sendable>(
         _ tried: String, _ work: @Sendable () throws(FileAccessError) -> Result
     ) async throws(TargetFailure) -> Result {
         let result: Result

@@ -78,6 +78,13 @@ package protocol StorageTarget: Sendable {
     /// Whether the target itself refuses bytes that are not those of the plan's digest, which is sent along: then they need
     /// not be hashed on the station before they go.
     func checksBytes() async -> Bool
+    /// Uploads that nobody completed below `folder` (without the target's prefix, ending in `/`), page by page.
+    func unfinishedUploads(
+        below folder: String, after marker: UnfinishedMarker?
+    ) async throws(TargetFailure) -> UnfinishedPage
+    /// Gives one of them up; whether nothing is left of it.
+    func giveUp(_ upload: UnfinishedUpload) async throws(TargetFailure) -> Bool
+
     /// The tag this target gives to a part of these bytes.
     func partTag(_ bytes: PartBytes) -> String
     /// Compares what the target has with what it was given.
