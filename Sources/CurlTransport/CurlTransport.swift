@@ -107,8 +107,8 @@ package final class CurlTransport: HTTPTransport {
 
     // MARK: The thread
 
-    /// Kept connections that have grown too old are closed then, if nothing else happens.
-    private static let longestPollMilliseconds: Int32 = 60_000
+    private static let busyMilliseconds: Int32 = 1000
+    private static let idleMilliseconds: Int32 = 60_000
 
     private typealias Answer = CheckedContinuation<Result<HTTPResponse, TransportFailure>, Never>
 
@@ -126,8 +126,9 @@ package final class CurlTransport: HTTPTransport {
             var active: Int32 = 0
             curl_multi_perform(multi, &active)
             finishDone(multi, &running)
-            // Woken by a socket, by a new order (a wake that comes before is not lost), or by libcurl's own timers.
-            curl_multi_poll(multi, nil, 0, Self.longestPollMilliseconds, nil)
+            // Woken by a socket, by a new order, or by libcurl's own timers. The time is only for what none of them tells:
+            // nothing is waited for where no request runs.
+            curl_multi_poll(multi, nil, 0, running.isEmpty ? Self.idleMilliseconds : Self.busyMilliseconds, nil)
         }
         inbox.withLock { $0.multi = nil }
         curl_multi_cleanup(multi)
