@@ -1,3 +1,17 @@
+/// Names that a target gave to what it has, as far as the journal knows them. A target that finds everything under the
+/// plan's key needs none; one that names its objects itself (tus) finds nothing without them.
+package struct GivenNames: Sendable, Hashable {
+    /// The finished object, or the upload that may have become it.
+    package var object: String?
+    /// Parts, by number.
+    package var parts: [Int: String]
+
+    package init(object: String? = nil, parts: [Int: String] = [:]) {
+        self.object = object
+        self.parts = parts
+    }
+}
+
 /// What is to be copied to a target, decided once and never changed.
 package struct UploadPlan: Sendable, Hashable {
     /// UUID of this upload: the object's metadata carry it, so that an answer that was lost can be told from a
@@ -9,8 +23,14 @@ package struct UploadPlan: Sendable, Hashable {
     /// The object's key, without the target's prefix.
     package var key: String
     package var content: StoredContent
+    /// What is known of it at the target so far: no part of what was decided.
+    package var given: GivenNames
 
-    package init(upload: String, recording: RecordingID, target: String, key: String, content: StoredContent) {
+    package init(
+        upload: String, recording: RecordingID, target: String, key: String, content: StoredContent,
+        given: GivenNames = GivenNames()
+    ) {
+        self.given = given
         self.upload = upload
         self.recording = recording
         self.target = target

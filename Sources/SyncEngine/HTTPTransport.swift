@@ -106,4 +106,23 @@ package struct TransportFailure: Error, Sendable, Hashable {
 package protocol HTTPTransport: Sendable {
     /// Sends `request` and waits for the answer. May be called from many tasks; a cancelled task gives its request up.
     func perform(_ request: HTTPRequest) async throws(TransportFailure) -> HTTPResponse
+    /// Sends `request` and hands the body of an answer with status 200 to `receiver` as it comes, until the server ends
+    /// it; the answer without that body. What `receiver` does holds up other requests.
+    func stream(
+        _ request: HTTPRequest, to receiver: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws(TransportFailure) -> HTTPResponse
+}
+
+extension HTTPTransport {
+    /// Of a transport that keeps answers whole.
+    package func stream(
+        _ request: HTTPRequest, to receiver: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws(TransportFailure) -> HTTPResponse {
+        var response = try await perform(request)
+        if response.status == 200 {
+            receiver(response.body)
+            response.body = []
+        }
+        return response
+    }
 }

@@ -73,6 +73,14 @@ package struct JournaledUpload: Sendable, Hashable {
         case open(token: String)
         case sealed(token: String)
         case completed(tag: String)
+
+        /// Of the upload that may be unfinished at the target.
+        package var token: String? {
+            switch self {
+            case .open(let token), .sealed(let token): token
+            case .planned, .creating, .completed: nil
+            }
+        }
     }
 
     package var plan: UploadPlan

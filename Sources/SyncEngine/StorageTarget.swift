@@ -24,8 +24,14 @@ package struct StoredObject: Sendable, Hashable {
     package var versionID: String?
     /// `capture-…` metadata, by lowercase name; empty where the target keeps none.
     package var metadata: [String: String]
+    /// SHA-256 of its bytes, where a target that does more than name them was asked and they were read back.
+    package var readBack: ContentDigest?
 
-    package init(size: Int64, tag: String, versionID: String? = nil, metadata: [String: String] = [:]) {
+    package init(
+        size: Int64, tag: String, versionID: String? = nil, metadata: [String: String] = [:],
+        readBack: ContentDigest? = nil
+    ) {
+        self.readBack = readBack
         self.size = size
         self.tag = tag
         self.versionID = versionID
@@ -48,6 +54,7 @@ package enum CopyVerdict: Sendable, Hashable {
 /// - An object is visible only after `putWhole` or `complete`, and then whole.
 /// - What `putPart` returned for is durable at the target and is in `listParts` from then on.
 /// - Every method may be called again after a failure whose outcome is not known.
+/// - A target that gives names of its own finds uploads, parts and objects by the plan's `given`, after a restart too.
 package protocol StorageTarget: Sendable {
     /// The configured name.
     var name: String { get }
@@ -78,6 +85,10 @@ package protocol StorageTarget: Sendable {
     /// Whether the target itself refuses bytes that are not those of the plan's digest, which is sent along: then they need
     /// not be hashed on the station before they go.
     func checksBytes() async -> Bool
+    /// Whether parts of this upload must go one after the other, in order.
+    ///
+    /// - Parameter token: of the upload, where it is created already.
+    func takesPartsInOrder(_ plan: UploadPlan, token: String?) async -> Bool
     /// The tag this target gives to a part of these bytes.
     func partTag(_ bytes: PartBytes) -> String
     /// Compares what the target has with what it was given.
@@ -88,4 +99,5 @@ package protocol StorageTarget: Sendable {
 
 extension StorageTarget {
     package func checksBytes() async -> Bool { false }
+    package func takesPartsInOrder(_ plan: UploadPlan, token: String?) async -> Bool { false }
 }

@@ -69,7 +69,8 @@ extension UploadJournal {
 
     func journaled(_ row: Row, in database: Database) throws -> JournaledUpload {
         let id: String = row["id"]
-        guard let plan = plan(row) else { throw JournalError(upload: id) }
+        guard var plan = plan(row) else { throw JournalError(upload: id) }
+        plan.given.object = row["completed_tag"]
         let parts = try Row.fetchAll(
             database.cachedStatement(sql: "SELECT number, tag FROM upload_part WHERE upload = ?"), arguments: [id])
         let progress: JournaledUpload.Progress =

@@ -108,6 +108,17 @@ package struct UploadMachine: Sendable {
         }
     }
 
+    /// What the target called what `step` is about.
+    func given(for step: Step) -> GivenNames {
+        var given = plan.given
+        given.parts = acknowledged
+        if case .inspect(let tag) = step {
+            given.object = tag
+            if tag == nil, case .inspecting(let token) = phase { given.object = token }
+        }
+        return given
+    }
+
     // MARK: Events
 
     /// The upload is taken up, for the first time or after a crash or a pause.

@@ -65,10 +65,13 @@ struct UploadRunner: Sendable {
         _ journaled: JournaledUpload, observe: @Sendable (Progress) -> Void
     ) async -> UploadMachine.Ending {
         let plan = journaled.plan
-        var machine = UploadMachine(journaled: journaled, wholeLimit: target.wholeLimit, window: window)
+        let isInOrder = await target.takesPartsInOrder(plan, token: journaled.progress.token)
+        var machine = UploadMachine(
+            journaled: journaled, wholeLimit: target.wholeLimit, window: isInOrder ? 1 : window)
         return await withTaskGroup(of: Outcome.self) { group in
             var actions = machine.begun()
             var demand = machine.demand
+            if isInOrder { observe(.demand(demand)) }
             while true {
                 for action in actions {
                     switch action {
@@ -78,7 +81,9 @@ struct UploadRunner: Sendable {
                             return .suspended(failure)
                         }
                     case .perform(let step):
-                        group.addTask { await outcome(of: step, journaled) }
+                        var plan = plan
+                        plan.given = machine.given(for: step)
+                        group.addTask { [plan] in await outcome(of: step, plan, journaled.turn) }
                     case .retry(let seconds):
                         group.addTask {
                             try? await clock.sleep(for: .seconds(seconds))
@@ -138,13 +143,13 @@ struct UploadRunner: Sendable {
         observe(.answered)
     }
 
-    private func outcome(of step: UploadMachine.Step, _ upload: JournaledUpload) async -> Outcome {
+    private func outcome(of step: UploadMachine.Step, _ plan: UploadPlan, _ turn: UploadTurn) async -> Outcome {
         let claim = RequestClaim(
-            share: upload.turn.share, uploadClass: upload.turn.uploadClass, bytes: Self.bytes(of: step, upload.plan))
+            share: turn.share, uploadClass: turn.uploadClass, bytes: Self.bytes(of: step, plan))
         do throws(TargetFailure) {
             return try await requests.spend(claim) { () async throws(TargetFailure) in
                 step.crashPoint.reached(.before)
-                let outcome = try await perform(step, upload.plan)
+                let outcome = try await perform(step, plan)
                 step.crashPoint.reached(.after)
                 return outcome
             }
