@@ -26,3 +26,16 @@ package enum MD5Digest {
         return digest
     }
 }
+
+/// SHA-1 (FIPS 180-4), where a server checks what arrives with nothing better: against accidents, never to protect.
+package enum SHA1Digest {
+    /// The 20-byte digest of `bytes`.
+    package static func of(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 20)
+        var length: UInt32 = 0
+        guard EVP_Digest(bytes.baseAddress, bytes.count, &digest, &length, EVP_sha1(), nil) == 1 else {
+            preconditionFailure("libcrypto has no SHA-1")
+        }
+        return digest
+    }
+}

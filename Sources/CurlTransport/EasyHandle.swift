@@ -88,7 +88,7 @@ final class EasyHandle {
     }
 
     private func setBody() {
-        guard request.method == "PUT" || request.method == "POST" else { return }
+        guard ["PUT", "POST", "PATCH"].contains(request.method) else { return }
         ccurl_set_long(easy, CURLOPT_UPLOAD, 1)
         ccurl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, request.body.count)
         if let rate = request.sendBytesPerSecond { ccurl_set_offset(easy, CURLOPT_MAX_SEND_SPEED_LARGE, rate) }

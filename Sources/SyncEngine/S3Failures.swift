@@ -50,7 +50,8 @@ enum S3Failures {
         }
     }
 
-    private static func retryAfter(_ response: HTTPResponse) -> Double? {
+    /// Seconds the answer asks for, at most five minutes of them.
+    static func retryAfter(_ response: HTTPResponse) -> Double? {
         response.headers["retry-after"].flatMap { Double($0) }.flatMap {
             $0.isNaN ? nil : min(max($0, 0), 300)
         }
