@@ -45,6 +45,7 @@ check: ## form, layers, scripts, and a build in which warnings are errors
 	shellcheck -x $(SHELL_SCRIPTS)
 	Scripts/s3/relay.py --self-test
 	Scripts/s3/scripted.py --self-test
+	Scripts/tus/strict.py --self-test
 	swift build --build-tests $(SWIFT_FLAGS)
 
 .PHONY: test

@@ -11,7 +11,11 @@ package final class Companion: Sendable {
     private let pipes: Mutex<(input: FileHandle, output: FileHandle)>
 
     /// - Parameter prefix: lines before the one that begins so are not looked at.
-    package init(_ program: String, _ arguments: String..., beginsWith prefix: String) throws {
+    package convenience init(_ program: String, _ arguments: String..., beginsWith prefix: String) throws {
+        try self.init(program, arguments, beginsWith: prefix)
+    }
+
+    package init(_ program: String, _ arguments: [String], beginsWith prefix: String) throws {
         guard let path = Tool.path(of: program) else {
             throw Tool.Failure(command: program, status: 127, message: "not installed")
         }
