@@ -39,17 +39,24 @@ package struct DurableDirectory: Sendable {
     package func rename(_ old: RawPath, to new: RawPath) throws(FileAccessError) {
         let (source, destination) = (path.appending(old), path.appending(new))
         var code = source.withCString { from in destination.withCString { clinux_rename_new(from, $0) } }
-        if code == EINVAL || code == ENOSYS {
-            // The file system does not know RENAME_NOREPLACE (some FUSE and network ones): ask, then rename.
-            var status = stat()
-            let asked = destination.withCString { lstat($0, &status) } == 0 ? EEXIST : errno
-            // An answer that is no answer (EIO) is no leave to replace what may be there.
-            guard asked == ENOENT else { throw FileAccessError(call: "rename", path: destination, code: asked) }
-            let renamed = source.withCString { from in destination.withCString { Glibc.rename(from, $0) } }
-            code = renamed == 0 ? 0 : errno
-        }
+        // Network and FUSE file systems without RENAME_NOREPLACE.
+        if code == EINVAL || code == ENOSYS { code = linkAnew(source, destination) }
         guard code == 0 else { throw FileAccessError(call: "rename", path: destination, code: code) }
         try synchronize()
+    }
+
+    /// link(2), which replaces nothing, then unlink(2); where the file system has no second names (FAT, SMB): ask, then
+    /// rename(2). An errno, or 0.
+    private func linkAnew(_ source: RawPath, _ destination: RawPath) -> Int32 {
+        if source.withCString({ from in destination.withCString { link(from, $0) } }) == 0 {
+            return source.withCString { unlink($0) } == 0 || errno == ENOENT ? 0 : errno
+        }
+        guard [EPERM, ENOSYS, EOPNOTSUPP, EINVAL, EMLINK].contains(errno) else { return errno }
+        var status = stat()
+        let asked = destination.withCString { lstat($0, &status) } == 0 ? EEXIST : errno
+        // An answer that is no answer (EIO) is no leave to replace what may be there.
+        guard asked == ENOENT else { return asked }
+        return source.withCString { from in destination.withCString { Glibc.rename(from, $0) } } == 0 ? 0 : errno
     }
 
     /// unlink(2), then fsync of the directory; a file that is not there is fine.
@@ -66,10 +73,15 @@ package struct DurableDirectory: Sendable {
         }
     }
 
-    /// fsync(2) of the directory: names made, changed or removed in it are on the medium.
+    /// fsync(2) of the directory: names made, changed or removed in it are on the medium. A share over SMB knows no such
+    /// call (EINVAL; cifs before Linux 6.17): there the server has taken the name when it answered.
     package func synchronize() throws(FileAccessError) {
         let directory = try OwnedDescriptor.open(absolute: path, flags: O_RDONLY | O_DIRECTORY)
-        try directory.synchronize()
+        do throws(FileAccessError) {
+            try directory.synchronize()
+        } catch {
+            guard error.code == EINVAL || error.code == EOPNOTSUPP else { throw error }
+        }
     }
 
     /// Bytes of the whole file system: statvfs(3), `f_blocks`.

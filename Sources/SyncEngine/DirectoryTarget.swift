@@ -9,14 +9,16 @@ import Glibc
 /// renamed; it is never replaced. It is verified by reading it back.
 package struct DirectoryTarget: StorageTarget {
     package let name: String
-    package let wholeLimit: Int64 = 16 << 20
+    package let wholeLimit: Int64
 
     private let root: RawPath
     private let lane: IOLane
 
-    /// - Parameter root: must be there; it is not made, since a share that is not mounted would be made up on the wrong
-    ///   disk.
-    package init(name: String, root: RawPath) {
+    /// - Parameters:
+    ///   - root: must be there; it is not made, since a share that is not mounted would be made up on the wrong disk.
+    ///   - wholeLimit: bytes up to which an object is written in one go.
+    package init(name: String, root: RawPath, wholeLimit: Int64 = 16 << 20) {
+        self.wholeLimit = wholeLimit
         self.name = name
         self.root = root
         lane = IOLane(label: "target \(name)")
@@ -125,7 +127,7 @@ package struct DirectoryTarget: StorageTarget {
             try synchronizeFolders(plan)
             let size = try file.status().stamp.size
             file.adviseDone(ByteSpan(offset: 0, length: size))
-            let digest = try hash(file, ByteSpan(offset: 0, length: size))
+            let digest = try hashPastCache(file, size)
             return StoredObject(size: size, tag: digest.hex)
         }
     }
@@ -198,12 +200,29 @@ package struct DirectoryTarget: StorageTarget {
         var offset = span.offset
         while offset < span.end, !Task.isCancelled {
             let wanted = Int(min(Int64(buffer.count), span.end - offset))
-            let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
+            // With O_DIRECT a piece that is no whole number of pages is an error.
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, (wanted + 4095) & ~4095)])
+            let count = min(wanted, try file.read(into: piece, atLeast: wanted, at: offset))
             if count == 0 { break }
             hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             offset += Int64(count)
         }
         return hasher.finalize()
+    }
+
+    /// What the medium has, or the server of a share: O_DIRECT, where the file system has such reading. Elsewhere what the
+    /// kernel kept was given up just before.
+    private func hashPastCache(_ file: borrowing OwnedDescriptor, _ size: Int64) throws(FileAccessError)
+        -> ContentDigest
+    {
+        do throws(FileAccessError) {
+            try file.setDirect(true)
+            return try hash(file, ByteSpan(offset: 0, length: size))
+        } catch {
+            guard error.code == EINVAL else { throw error }
+            try file.setDirect(false)
+            return try hash(file, ByteSpan(offset: 0, length: size))
+        }
     }
 
     private func blocking<Result: Sendable>(

@@ -92,6 +92,9 @@ package final class FaultyCard: Sendable {
     /// The card's own switch: nothing can be written, though it is mounted for writing.
     package func setReadOnly(_ isReadOnly: Bool) throws { try tell(["do": "read_only", "is": isReadOnly]) }
 
+    /// As a share that is mounted over SMB: folders cannot be synchronised (EINVAL).
+    package func behaveAsShare() throws { try tell(["do": "share"]) }
+
     /// Reads that wait go on.
     package func release() throws { try tell(["do": "release"]) }
 
