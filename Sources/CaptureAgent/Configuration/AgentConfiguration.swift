@@ -50,6 +50,15 @@ struct AgentConfiguration: Sendable {
         enum Place: Sendable {
             case s3(S3)
             case directory(RawPath)
+            case tus(Tus)
+        }
+
+        struct Tus: Sendable {
+            /// At which uploads are created; http(s), absolute.
+            var url: String
+            /// Holds a bearer token; none for a server that wants none.
+            var tokenFile: RawPath?
+            var caFile: String?
         }
 
         struct S3: Sendable {

@@ -117,15 +117,16 @@ struct ConfigurationReader {
         let name = try Self.identifier(target.required("name"))
         let s3 = target.optional("s3")
         let directory = target.optional("directory")
-        if let tus = target.optional("tus") { throw tus.error("this version has no tus targets") }
+        let tus = target.optional("tus")
         let place: AgentConfiguration.Target.Place
-        switch (s3, directory) {
-        case (let s3?, nil): place = .s3(try s3.mapping(self.s3))
-        case (nil, let directory?):
+        switch (s3, directory, tus) {
+        case (let s3?, nil, nil): place = .s3(try s3.mapping(self.s3))
+        case (nil, let directory?, nil):
             place = try directory.mapping { (value) throws(YAMLError) in
                 .directory(try path(value.required("path")))
             }
-        case (nil, nil), (_?, _?): throw target.error("needs either \"s3\" or \"directory\"")
+        case (nil, nil, let tus?): place = .tus(try tus.mapping(self.tus))
+        default: throw target.error("needs either \"s3\", \"directory\" or \"tus\"")
         }
         let requests = try target.optional("requests_at_once").map { (value) throws(YAMLError) in
             Int(try value.integer(in: 1...64))
@@ -156,6 +157,17 @@ struct ConfigurationReader {
             isPathStyle: try s3.optional("path_style").map { (value) throws(YAMLError) in try value.boolean() } ?? true,
             credentialsFile: try optionalPath(s3.optional("credentials_file")),
             caFile: try optionalPath(s3.optional("ca_file"))?.display)
+    }
+
+    private func tus(_ tus: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target.Tus {
+        let urlValue = try tus.required("url")
+        let url = try urlValue.string()
+        guard url.wholeMatch(of: /https?:\/\/[^\/\s]+\/[^\s]*/) != nil else {
+            throw urlValue.error("\"\(url)\" is not http(s)://host[:port]/path")
+        }
+        return AgentConfiguration.Target.Tus(
+            url: url, tokenFile: try optionalPath(tus.optional("token_file")),
+            caFile: try optionalPath(tus.optional("ca_file"))?.display)
     }
 
     private static func upload(_ upload: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Upload {

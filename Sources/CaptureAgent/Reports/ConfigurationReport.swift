@@ -43,6 +43,11 @@ struct ConfigurationReport: Encodable {
     private static func lines(_ target: AgentConfiguration.Target) -> [(key: String, value: String)] {
         switch target.place {
         case .directory(let path): return [("name", target.name), ("directory.path", path.display)]
+        case .tus(let tus):
+            return [
+                ("name", target.name), ("tus.url", tus.url), ("tus.token_file", tus.tokenFile?.display ?? "(none)"),
+                ("tus.ca_file", tus.caFile ?? "(system)"),
+            ]
         case .s3(let s3):
             return [
                 ("name", target.name), ("s3.endpoint", s3.endpoint), ("s3.region", s3.region), ("s3.bucket", s3.bucket),

@@ -63,6 +63,12 @@ struct ConfiguredTarget: Sendable {
             target = DirectoryTarget(name: configuration.name, root: path)
             transport = nil
             clockOffset = { nil }
+        case .tus(let tus):
+            let transport = CurlTransport(caFile: tus.caFile)
+            target = TusTarget(
+                name: configuration.name, url: tus.url, tokenFile: tus.tokenFile, transport: transport)
+            self.transport = transport
+            clockOffset = { nil }
         case .s3(let s3):
             let transport = CurlTransport(caFile: s3.caFile)
             let location = S3Location(
