@@ -128,12 +128,15 @@ watch_owner() {
     disown
 }
 watch() { # PID
-    local at
+    local at mine
     at=$(started_at "$1") || true
+    mine=$(<"$dir/${programs[0]}.pid")
     while [[ -n $at && $(started_at "$1") == "$at" ]]; do
         sleep 0.5
         alive "${programs[0]}" || exit 0
     done
+    # What was started here in the meantime is another owner's.
+    [[ $(cat "$dir/${programs[0]}.pid" 2>/dev/null) == "$mine" ]] || exit 0
     exec "$BASH" "$(realpath "$0")" stop "$dir"
 }
 

@@ -1,8 +1,8 @@
 // s3sink: the cheapest S3-like server, to measure what an uploader itself costs.
 // It speaks enough of S3 for one uploader (PutObject, CreateMultipartUpload, UploadPart, CompleteMultipartUpload, Abort,
 // ListParts, ListMultipartUploads (empty), HEAD with size, ETag and metadata, HEAD/PUT/GET of a bucket) and checks
-// nothing but the signed SHA-256 of bodies up to 4 KiB, so that it passes for a store that checks it: no signature. Bodies are thrown away inside the kernel (recv with MSG_TRUNC: not even copied to
-// user space), or kept with splice (-s).
+// nothing but the signed SHA-256 of bodies up to 4 KiB, so that it passes for a store that checks it: no signature.
+// Bodies are thrown away inside the kernel (recv with MSG_TRUNC: not even copied to user space), or kept with splice (-s).
 //   cc -O2 -pthread -o s3sink s3sink.c -lcrypto
 //   s3sink [-p PORT] [-s DIR] [-l MS] [-e N] [-r BYTES] [-P FILE] [-c CERT -k KEY]
 //     -p PORT    listen on 127.0.0.1:PORT (19500)
@@ -134,16 +134,29 @@ static struct obj {
     int64_t size;
     char etag[48];
 } objs[NOBJ];
+static uint32_t obj_hash[NOBJ]; // of each path, 0 for none: 32 KiB are looked through instead of 8,192 paths
 static unsigned n_obj;
-static void obj_put(const char *path, int64_t size, const char *etag, const char *meta) {
-    pthread_mutex_lock(&mu);
+static uint32_t hash_of(const char *path) { // FNV-1a
+    uint32_t h = 2166136261u;
+    while (*path)
+        h = (h ^ (uint8_t)*path++) * 16777619u;
+    return h ? h : 1;
+}
+static unsigned obj_find(const char *path, uint32_t hash) { // NOBJ where it is not there; the lock is held
     unsigned i = 0;
-    while (i < NOBJ && !(objs[i].path && !strcmp(objs[i].path, path)))
+    while (i < NOBJ && !(obj_hash[i] == hash && !strcmp(objs[i].path, path)))
         i++;
+    return i;
+}
+static void obj_put(const char *path, int64_t size, const char *etag, const char *meta) {
+    uint32_t hash = hash_of(path);
+    pthread_mutex_lock(&mu);
+    unsigned i = obj_find(path, hash);
     if (i == NOBJ) {
         i = n_obj++ % NOBJ;
         free(objs[i].path);
         objs[i].path = strdup(path);
+        obj_hash[i] = hash;
     }
     free(objs[i].meta);
     objs[i].meta = strdup(meta);
@@ -154,12 +167,12 @@ static void obj_put(const char *path, int64_t size, const char *etag, const char
 static int64_t obj_get(const char *path, char etag[48], char meta[META]) {
     int64_t r = -1;
     pthread_mutex_lock(&mu);
-    for (unsigned i = 0; i < NOBJ; i++)
-        if (objs[i].path && !strcmp(objs[i].path, path)) {
-            r = objs[i].size;
-            strcpy(etag, objs[i].etag);
-            strcpy(meta, objs[i].meta);
-        }
+    unsigned i = obj_find(path, hash_of(path));
+    if (i < NOBJ) {
+        r = objs[i].size;
+        strcpy(etag, objs[i].etag);
+        strcpy(meta, objs[i].meta);
+    }
     pthread_mutex_unlock(&mu);
     return r;
 }

@@ -3,11 +3,13 @@
 One command a line on standard input; one line an answer, its number before the JSON, which counts from 1:
     create BUCKET     makes a bucket
     parts BUCKET      parts of unfinished uploads: [[upload, number, etag, time it was stored], ...]
-    objects BUCKET    objects read back: [[key, size, sha256], ...]"""
-import hashlib, json, sys
+    objects BUCKET    objects read back, but manifests: [[key, size, sha256], ...]
+    manifests BUCKET  manifests read back: [[key, metadata, text], ...]"""
+import hashlib, json, re, sys
 import boto3
 from botocore.config import Config
 
+MANIFEST = re.compile(r'/manifest-[0-9]+[.]json$')
 store = boto3.client('s3', config=Config(s3={'addressing_style': 'path'}, retries={'max_attempts': 5}))
 
 
@@ -21,17 +23,27 @@ def parts(bucket):
 def objects(bucket):
     for page in store.get_paginator('list_objects_v2').paginate(Bucket=bucket):
         for entry in page.get('Contents', []):
+            if MANIFEST.search(entry['Key']):
+                continue
             digest = hashlib.sha256()
             for block in store.get_object(Bucket=bucket, Key=entry['Key'])['Body'].iter_chunks(1 << 20):
                 digest.update(block)
             yield [entry['Key'], entry['Size'], digest.hexdigest()]
 
 
+def manifests(bucket):
+    for page in store.get_paginator('list_objects_v2').paginate(Bucket=bucket):
+        for entry in page.get('Contents', []):
+            if MANIFEST.search(entry['Key']):
+                found = store.get_object(Bucket=bucket, Key=entry['Key'])
+                yield [entry['Key'], found['Metadata'], found['Body'].read().decode()]
+
+
 def answer(command, bucket):
     if command == 'create':
         store.create_bucket(Bucket=bucket)
         return []
-    return list({'parts': parts, 'objects': objects}[command](bucket))
+    return list({'parts': parts, 'objects': objects, 'manifests': manifests}[command](bucket))
 
 
 for number, line in enumerate(sys.stdin, 1):

@@ -158,6 +158,7 @@ final class EasyHandle {
     func outcome(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {
         if code == CURLE_OK {
             answer.status = status
+            answer.sentBytes = sentBytes
             return .success(answer)
         }
         if isAnswerTooLong {
@@ -166,7 +167,8 @@ final class EasyHandle {
         }
         let detail = String(cString: reason)
         let sentence = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
-        return .failure(TransportFailure(kind: Self.kind(code, easy), sentence: sentence))
+        return .failure(
+            TransportFailure(kind: Self.kind(code, easy), sentence: sentence, sentBytes: sentBytes))
     }
 
     /// Of the answer that comes in, as soon as its headers are there.
@@ -174,6 +176,12 @@ final class EasyHandle {
         var status = 0
         ccurl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
         return status
+    }
+
+    private var sentBytes: Int64 {
+        var bytes: curl_off_t = 0
+        ccurl_get_offset(easy, CURLINFO_SIZE_UPLOAD_T, &bytes)
+        return Int64(bytes)
     }
 
     private static func kind(_ code: CURLcode, _ easy: UnsafeMutableRawPointer) -> TransportFailure.Kind {

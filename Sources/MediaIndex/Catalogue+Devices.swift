@@ -56,8 +56,8 @@ extension Catalogue {
     /// - Returns: how many have another officer, or another basis for him, than before.
     package func resolveOfficers(
         of serial: String, by register: DeviceRegister, in database: Database
-    ) throws -> Int {
-        var changed = 0
+    ) throws -> [RecordingID] {
+        var changed: [RecordingID] = []
         var after: (order: Int64, id: String)? = (.min, "")
         while let last = after {
             let rows = try Row.fetchAll(
@@ -67,7 +67,9 @@ extension Catalogue {
                         WHERE device = ? AND (order_ms, id) > (?, ?) ORDER BY order_ms, id LIMIT ?
                         """),
                 arguments: [serial, last.order, last.id, Self.officersAtOnce])
-            for row in rows where try resolveOfficer(row, of: serial, by: register, in: database) { changed += 1 }
+            for row in rows where try resolveOfficer(row, of: serial, by: register, in: database) {
+                if let id = RecordingID(row["id"]) { changed.append(id) }
+            }
             after = rows.last.map { ($0["order_ms"], $0["id"]) }
         }
         return changed

@@ -11,7 +11,7 @@ package struct DirectoryTarget: StorageTarget {
     package let name: String
     package let wholeLimit: Int64
 
-    private let root: RawPath
+    let root: RawPath
     private let lane: IOLane
 
     /// - Parameters:
@@ -225,7 +225,7 @@ package struct DirectoryTarget: StorageTarget {
         }
     }
 
-    private func blocking<Result: Sendable>(
+    func blocking<Result: Sendable>(
         _ tried: String, _ work: @Sendable () throws(FileAccessError) -> Result
     ) async throws(TargetFailure) -> Result {
         let result: Result

@@ -71,11 +71,14 @@ package struct HTTPResponse: Sendable, Hashable {
     /// By lowercase name; of a repeated header the last.
     package var headers: [String: String]
     package var body: [UInt8]
+    /// Bytes of the request's body that left, as often as they did.
+    package var sentBytes: Int64
 
-    package init(status: Int, headers: [String: String] = [:], body: [UInt8] = []) {
+    package init(status: Int, headers: [String: String] = [:], body: [UInt8] = [], sentBytes: Int64 = 0) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.sentBytes = sentBytes
     }
 }
 
@@ -95,10 +98,13 @@ package struct TransportFailure: Error, Sendable, Hashable {
     package var kind: Kind
     /// One sentence without a full stop.
     package var sentence: String
+    /// Bytes of the request's body that left before.
+    package var sentBytes: Int64
 
-    package init(kind: Kind, sentence: String) {
+    package init(kind: Kind, sentence: String, sentBytes: Int64 = 0) {
         self.kind = kind
         self.sentence = sentence
+        self.sentBytes = sentBytes
     }
 }
 

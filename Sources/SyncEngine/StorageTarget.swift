@@ -89,6 +89,12 @@ package protocol StorageTarget: Sendable {
     ///
     /// - Parameter token: of the upload, where it is created already.
     func takesPartsInOrder(_ plan: UploadPlan, token: String?) async -> Bool
+    /// Uploads that nobody completed below `folder` (without the target's prefix, ending in `/`), page by page.
+    func unfinishedUploads(
+        below folder: String, after marker: UnfinishedMarker?
+    ) async throws(TargetFailure) -> UnfinishedPage
+    /// Gives one of them up; whether nothing is left of it.
+    func giveUp(_ upload: UnfinishedUpload) async throws(TargetFailure) -> Bool
     /// The tag this target gives to a part of these bytes.
     func partTag(_ bytes: PartBytes) -> String
     /// Compares what the target has with what it was given.

@@ -3,7 +3,7 @@ package import Logging
 
 /// Works off the queue of one target: decides which uploads run, tries the target again after a pause, and shows how
 /// it is doing.
-package struct UploadDispatcher: Sendable {
+package struct UploadDispatcher: SpareRequests {
     /// What keeps all dispatchers of a station apart from each other and from luck.
     package struct Surroundings: Sendable {
         package var source: any ContentSource
@@ -17,6 +17,8 @@ package struct UploadDispatcher: Sendable {
         package var logger: Logger
         /// What the link may be used for, by all targets together and by each.
         package var bandwidth: Bandwidth
+        /// Counts what is moved.
+        package var transfers = TransferBoard()
 
         package init(
             source: any ContentSource, store: any UploadStore, memory: Budget, clock: any Clock<Duration>,
@@ -85,7 +87,7 @@ package struct UploadDispatcher: Sendable {
     /// - Parameter bytes: of recordings that it moves; 0 for a question.
     /// - Throws: `TargetFailure` of kind `.cancelled` when the task is cancelled before its turn; what `body` throws.
     package func spare<Result: Sendable>(
-        bytes: Int64 = 0, _ body: () async throws(TargetFailure) -> Result
+        bytes: Int64, _ body: () async throws(TargetFailure) -> Result
     ) async throws(TargetFailure) -> Result {
         try await slots.spend(RequestClaim(share: "", uploadClass: .recheck, bytes: bytes), body)
     }
@@ -131,6 +133,7 @@ package struct UploadDispatcher: Sendable {
         case .pauseOver: await carryOut(state.machine.pauseOver(), state, &group)
         case .progress(let upload, .demand(let demand)): state.setDemand(demand, of: upload)
         case .progress(_, .acknowledged(let bytes)): state.rate.add(bytes: bytes)
+        case .progress(_, .failed): break
         case .progress(_, .answered): await carryOut(state.machine.progressed(), state, &group)
         case .ended(let upload, let recording, let ending):
             state.ended(upload)
@@ -188,7 +191,19 @@ package struct UploadDispatcher: Sendable {
 
     private func work(on upload: JournaledUpload) async {
         let id = upload.plan.upload
-        let ending = await runner.run(upload) { sender.yield(.progress(upload: id, $0)) }
+        let transfers = surroundings.transfers
+        transfers.began(upload)
+        defer { transfers.ended(id) }
+        let ending = await UploadMeter.$current.withValue(UploadMeter(board: transfers, upload: id)) {
+            await runner.run(upload) { progress in
+                switch progress {
+                case .acknowledged(let bytes): transfers.acknowledged(bytes, of: id)
+                case .failed(let failure): transfers.failed(failure, of: id)
+                case .demand, .answered: break
+                }
+                sender.yield(.progress(upload: id, progress))
+            }
+        }
         sender.yield(.ended(upload: id, recording: upload.plan.recording, ending))
     }
 

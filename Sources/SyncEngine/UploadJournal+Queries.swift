@@ -234,6 +234,10 @@ extension UploadJournal {
 package struct JournalError: Error, Sendable, Hashable, CustomStringConvertible {
     package var upload: String
 
+    package init(upload: String) {
+        self.upload = upload
+    }
+
     package var description: String {
         "table upload, row \(upload): ids or digests are malformed; restore the database from a copy"
     }

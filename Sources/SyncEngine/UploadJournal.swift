@@ -19,6 +19,9 @@ package struct UploadJournal: Sendable {
         migrator.registerMigration("journal-3") { database in
             try database.execute(sql: classes)
         }
+        migrator.registerMigration("journal-4") { database in
+            try database.execute(sql: keeping + transfers)
+        }
     }
 
     private static let schema = """
@@ -115,10 +118,12 @@ package struct UploadJournal: Sendable {
             try removeParts(plan, database)
             try set("progress = 'planned', token = NULL, completed_tag = NULL", [], plan, database)
         case .verified(let object, let method):
+            try wishManifest(of: plan, at: time, in: database)
             try insertReceipt(object, method: method, for: plan, at: time, in: database)
             try removeParts(plan, database)
             try set(
-                "progress = 'verified', completed_tag = coalesce(completed_tag, ?)", [object.tag], plan, database)
+                "progress = 'verified', completed_tag = coalesce(completed_tag, ?), checked_at_ms = ?",
+                [object.tag, time.millisecondsSince1970], plan, database)
         case .parked(let failure):
             // A verified copy that turned out to differ is verified no more.
             try set(

@@ -58,6 +58,8 @@ struct UploadRunner: Sendable {
         case acknowledged(bytes: Int64)
         /// The target did what it was asked.
         case answered
+        /// A part, or the whole object, was not taken.
+        case failed(TargetFailure)
     }
 
     /// Takes the upload as far as it goes now.
@@ -135,6 +137,7 @@ struct UploadRunner: Sendable {
 
     private func report(_ outcome: Outcome, _ plan: UploadPlan, _ observe: (Progress) -> Void) {
         switch outcome {
+        case .failed(.send, let failure), .failed(.putWhole, let failure): return observe(.failed(failure))
         case .failed, .retryDue: return
         case .sent(_, let part, _): observe(.acknowledged(bytes: plan.content.layout.span(ofPart: part).length))
         case .wholePut: observe(.acknowledged(bytes: plan.content.size))

@@ -101,7 +101,8 @@ struct ControlSocketTests {
         }
         for line in follower.output.split(separator: "\n") {
             let event = try JSONValue(String(line))
-            #expect(["dock", "target", "recording"].contains(event["event"].text) && !event["data"].keys.isEmpty)
+            #expect(
+                ["dock", "target", "recording", "upload"].contains(event["event"].text) && !event["data"].keys.isEmpty)
         }
         // An open stream, read or not, does not keep the agent.
         let sleeper = try await SocketClient.connecting(to: socket)

@@ -76,17 +76,23 @@ final class CrashJourney: Sendable {
     /// Every file is at the target, whole and once, nothing else is, and the agent's own records agree.
     func expectEverything(_ comment: Comment, copies: Int = 1) async throws {
         let wanted = try await station.digests(below: "room")
-        let objects = try await objects()
+        let all = try await objects()
+        let objects = all.filter { !Self.isManifest($0.key) }
         #expect(Set(objects.values) == Set(wanted.keys), comment)
         #expect(objects.count == copies * wanted.count, comment)
         if let store {
             #expect(try store.witness().uploads == [], comment)
+            let described = Set(all.keys.filter(Self.isManifest).map(Self.folder))
+            #expect(objects.keys.allSatisfy { described.contains(Self.folder($0)) }, comment)
         } else {
             #expect(try await partials().isEmpty, comment)
         }
         #expect(try await station.run("verify", "--deep").status == 0, comment)
         #expect(try await station.run("ledger", "checkpoint").status == 0, comment)
     }
+
+    private static func isManifest(_ key: String) -> Bool { key.contains(/\/manifest-[0-9]+\.json$/) }
+    private static func folder(_ key: String) -> String { String(key[..<(key.lastIndex(of: "/") ?? key.endIndex)]) }
 
     /// Key to SHA-256, by a reader that is not ours.
     private func objects() async throws -> [String: String] {

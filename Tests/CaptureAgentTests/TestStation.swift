@@ -111,9 +111,10 @@ final class TestStation: Sendable {
         throw JSONValue.Missing(what: "a status as wanted; the agent said:\n\(agent.errors)")
     }
 
-    /// The files below `name` with their SHA-256, by `sha256sum`: digest to names.
+    /// The files below `name`, but manifests, with their SHA-256, by `sha256sum`: digest to names.
     func digests(below name: String) async throws -> [String: [String]] {
-        let lines = try await Self.tool("find", path(name), "-type", "f", "-exec", "sha256sum", "{}", "+")
+        let lines = try await Self.tool(
+            "find", path(name), "-type", "f", "-not", "-name", "manifest-*.json", "-exec", "sha256sum", "{}", "+")
         var digests: [String: [String]] = [:]
         for line in lines.split(separator: "\n") {
             digests[String(line.prefix(64)), default: []].append(String(line.dropFirst(66)))

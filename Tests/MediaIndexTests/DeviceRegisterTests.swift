@@ -128,7 +128,7 @@ private func entry(
         try station.queue.write { database in
             _ = try station.catalogue.assign(entry, by: "user:u", at: time(30), in: database)
             let register = DeviceRegister(try station.catalogue.assignments(of: entry.serial, in: database))
-            return try station.catalogue.resolveOfficers(of: entry.serial, by: register, in: database)
+            return try station.catalogue.resolveOfficers(of: entry.serial, by: register, in: database).count
         }
     }
 

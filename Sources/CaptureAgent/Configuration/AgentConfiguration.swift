@@ -104,6 +104,8 @@ struct AgentConfiguration: Sendable {
     /// Sentences about what is configured and not done by this version.
     var notes: [String]
     var upload: Upload
+    /// When targets are asked about verified copies again.
+    var verify = CheckPace(periodSeconds: 30 * 86_400, samplePercent: 1)
 
     var deadlineHours: Double { upload.deadlineHours }
     var spoolPath: RawPath { stateDirectory.appending("spool") }

@@ -53,13 +53,27 @@ struct ConfigurationReader {
                 try spool.required("keep_free_bytes").integer(in: 1 << 20...1 << 50)
             }
         }
+        let verify = try top.optional("verify").map { (value) throws(YAMLError) in
+            try value.mapping(Self.verify)
+        }
         try noteLater(&top)
         return AgentConfiguration(
             file: fileName, station: station, stateDirectory: stateDirectory, keepFreeBytes: keepFree ?? 256 << 20,
             sources: sources,
             devicesFile: try optionalPath(top.optional("devices_file")),
             itemListFile: try optionalPath(top.optional("item_list_file")), targets: targets,
-            retentionDays: retention ?? 180, notes: notes, upload: upload ?? AgentConfiguration.Upload())
+            retentionDays: retention ?? 180, notes: notes, upload: upload ?? AgentConfiguration.Upload(),
+            verify: verify ?? CheckPace(periodSeconds: 30 * 86_400, samplePercent: 1))
+    }
+
+    private static func verify(_ verify: inout YAMLMapping) throws(YAMLError) -> CheckPace {
+        let days = try verify.optional("period_days").map { (value) throws(YAMLError) in
+            try value.number(in: 0.00001...3650)
+        }
+        let percent = try verify.optional("sample_percent").map { (value) throws(YAMLError) in
+            try value.number(in: 0...100)
+        }
+        return CheckPace(periodSeconds: (days ?? 30) * 86_400, samplePercent: percent ?? 1)
     }
 
     private static func station(_ station: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Station {

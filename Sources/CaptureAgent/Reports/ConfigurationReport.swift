@@ -1,4 +1,5 @@
 import EvidenceModel
+import SyncEngine
 
 /// The configuration as it is understood: defaults filled in, paths resolved. Keys of credentials are in files of their
 /// own or in the environment, and are not part of it.
@@ -23,6 +24,8 @@ struct ConfigurationReport: Encodable {
         values.append(("spool.keep_free_bytes", String(configuration.keepFreeBytes)))
         values.append(("upload.deadline_hours", String(configuration.deadlineHours)))
         values.append(("retention.default_days", String(configuration.retentionDays)))
+        values.append(("verify.period_days", String(configuration.verify.periodSeconds / 86_400)))
+        values.append(("verify.sample_percent", String(configuration.verify.samplePercent)))
         self.values = values
     }
 

@@ -8,6 +8,7 @@ extension StatusReport {
         lines += section("DOCKS", dockTable, "no device has been docked yet")
         lines += section("TARGETS", targetTable, "")
         lines.append(queueText)
+        lines += safetyLines
         if !station.skipped.isEmpty {
             let skipped = station.skipped.sorted { $0.key < $1.key }
                 .map { "\($0.value) \($0.key.replacing("_", with: " "))" }

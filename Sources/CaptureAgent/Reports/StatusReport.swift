@@ -58,6 +58,8 @@ struct StatusReport: Encodable {
         var bytesLeft: Int64 = 0
         /// Seconds at the present rate; nothing where nothing moves.
         var secondsLeft: Double?
+        /// Since the oldest recording was collected that is not verified at every target; nothing where all are.
+        var oldestUnsafeSeconds: Double?
     }
 
     struct TargetRow: Encodable {
@@ -69,6 +71,35 @@ struct StatusReport: Encodable {
         var reason: String?
         var hint: String?
         var since: String?
+        /// Manifests that it does not have yet.
+        var manifestsWaiting = 0
+        /// Why one of them is tried again later.
+        var manifestsReason: String?
+        /// When it was asked about the verified copy that it was asked about the longest ago.
+        var leastCheckedAt: String?
+        var transfer = Transfer()
+        /// Failed parts by reason.
+        var partsRetried: [String: Int] = [:]
+        /// When the oldest recording was collected that it does not have verified.
+        var oldestUnsafeSince: String?
+    }
+
+    /// Bytes since the station was set up.
+    struct Transfer: Encodable {
+        var bytesSent: Int64 = 0
+        /// Acknowledged by the target.
+        var bytesDurable: Int64 = 0
+        /// Sent for nothing, and so again.
+        var bytesResent: Int64 = 0
+    }
+
+    /// A device, or a source whose devices are not known, over all targets.
+    struct DeviceRow: Encodable {
+        var device: String
+        var copiesOpen: Int
+        var oldestUnsafeSince: String?
+        var transfer = Transfer()
+        var partsRetried: Int
     }
 
     struct Parked: Encodable {
@@ -84,6 +115,8 @@ struct StatusReport: Encodable {
     var queue = Queue()
     var targets: [TargetRow] = []
     var parked: [Parked] = []
+    /// Those that moved anything or have something that is not safe, the longest unsafe first.
+    var devices: [DeviceRow] = []
 
     func json() throws -> String { try JSONText.snakeCase(self) }
 
@@ -116,13 +149,17 @@ struct StatusReport: Encodable {
         station.recordings = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
         station.skipped = try view.docks.skippedCounts(in: database)
         let known = try view.journal.targets(in: database)
-        targets = configuration.targetNames.map { name in
+        let manifests = try view.journal.manifestQueues(in: database)
+        targets = try configuration.targetNames.map { name in
             let status = known.first { $0.name == name } ?? TargetStatus(name: name)
+            let least = try view.journal.leastChecked(target: name, in: database)
             return TargetRow(
                 name: name, state: status.state, bytesPerSecond: status.bytesPerSecond,
                 clockOffsetSeconds: status.clockOffsetSeconds, reason: status.reason, hint: status.hint,
-                since: status.since.map(zone.text))
+                since: status.since.map(zone.text), manifestsWaiting: manifests[name]?.waiting ?? 0,
+                manifestsReason: manifests[name]?.reason, leastCheckedAt: least.map { zone.text($0.at) })
         }
+        try fillSafety(view, in: database)
         let uploadRate = targets.reduce(0) { $0 + $1.bytesPerSecond }
         docks = try view.docks.docks(endedAfter: now.adding(seconds: -Self.shownSeconds), in: database)
             .map { Self.row($0, configuration, isWatched: isWatched, uploadRate: uploadRate) }
@@ -139,7 +176,8 @@ struct StatusReport: Encodable {
         queue = Queue(
             waiting: status.waiting, uploading: status.uploading, verified: status.verified, parked: status.parked,
             overdue: try view.catalogue.overdue(collectedBefore: deadline, in: database), bytesLeft: status.bytesLeft,
-            secondsLeft: rate > 0 ? Double(status.bytesLeft) / rate : nil)
+            secondsLeft: rate > 0 ? Double(status.bytesLeft) / rate : nil,
+            oldestUnsafeSeconds: try oldestUnsafe(view, in: database).map { max(0, now.seconds(since: $0)) })
     }
 
     private func parkedCopies(_ view: StationView, in database: Database) throws -> [Parked] {

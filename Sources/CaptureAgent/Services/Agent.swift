@@ -54,6 +54,9 @@ struct Agent: Sendable {
             throw CommandFailure(error)
         }
         var services: [any Service] = [uploads, describe, watch, feed]
+        services.append(
+            CareService(
+                station: station, targets: zip(targets, uploads.dispatchers).map { ($0.target, $1) }))
         if let hooks, station.runsProgramsForUSB {
             services.append(USBService(station: station, hooks: hooks))
         }

@@ -5,6 +5,7 @@ import GRDB
 import Logging
 import MediaIndex
 import ServiceLifecycle
+import SyncEngine
 import Synchronization
 
 /// Tells listeners what changes: docks, targets, the states of recordings.
@@ -30,6 +31,8 @@ struct EventFeed: Service {
 
     func run() async throws {
         station.database.observe(changes)
+        let (bell, hub) = (bell, hub)
+        station.transfers.listen { if hub.isHeard { bell.ring() } }
         await cancelWhenGracefulShutdown {
             var board = EventBoard()
             for await _ in bell.rings {
@@ -49,7 +52,8 @@ struct EventFeed: Service {
             let catalogue = station.catalogue
             let states = try await station.database.read { try catalogue.states(ofRows: rows, in: $0) }
             let news = try board.changed(to: report)
-            hub.publish(news + (try states.map(EventBoard.event)), everything: board.everything)
+            let uploads = try station.transfers.takeNews().map(EventBoard.event)
+            hub.publish(news + (try states.map(EventBoard.event)) + uploads, everything: board.everything)
         } catch {
             if Task.isCancelled { return }
             station.logger.error("the event stream cannot be fed", metadata: ["error": "\(error)"])
@@ -73,6 +77,24 @@ struct EventBoard {
     static func event(_ state: RecordingStateReport) throws -> ConsoleEvent {
         ConsoleEvent(name: "recording", json: try JSONText.encode(state))
     }
+}
+
+extension EventBoard {
+    static func event(_ progress: UploadProgress) throws -> ConsoleEvent {
+        let report = UploadProgressReport(
+            recording: progress.recording.text, target: progress.target, bytesTotal: progress.bytesTotal,
+            bytesDurable: progress.bytesDurable, bytesSent: progress.bytesSent)
+        return ConsoleEvent(name: "upload", json: try JSONText.snakeCase(report))
+    }
+}
+
+/// The data of an `upload` event.
+struct UploadProgressReport: Encodable {
+    var recording: String
+    var target: String
+    var bytesTotal: Int64
+    var bytesDurable: Int64
+    var bytesSent: Int64
 }
 
 /// The data of a `recording` event.

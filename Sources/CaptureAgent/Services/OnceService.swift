@@ -43,7 +43,9 @@ struct OnceService: Service {
                     .reduce(0, +),
                 bytesLeft: try station.journal.queue(
                     targets: station.configuration.targetNames, in: database
-                ).bytesLeft)
+                ).bytesLeft,
+                manifests: try station.journal.manifestQueues(in: database)
+                    .filter { station.configuration.targetNames.contains($0.key) }.values.reduce(0) { $0 + $1.waiting })
         }
     }
 }
@@ -62,6 +64,8 @@ struct OnceJudge: Sendable {
         var unverified: Int
         /// Bytes that no target has acknowledged yet.
         var bytesLeft: Int64 = 0
+        /// Manifests that no target has verified yet.
+        var manifests = 0
     }
 
     enum Verdict: Sendable, Hashable {
@@ -88,11 +92,14 @@ struct OnceJudge: Sendable {
             return time.seconds(since: since) >= Self.longestStandstillSeconds ? .needsAttention : nil
         }
         let isSettled = facts.conditions.allSatisfy { $0 == .quiet }
-        if isSettled && facts.undescribed == 0 && facts.unverified == 0 { return .verified }
-        let isWaiting = facts.held > 0 || facts.undescribed > 0
+        let isVerified = isSettled && facts.undescribed == 0 && facts.unverified == 0
+        if isVerified && facts.manifests == 0 { return .verified }
+        let isWaiting = facts.held > 0 || facts.undescribed > 0 || facts.manifests > 0
         let settling = facts.conditions.compactMap { if case .changing(_, let seconds) = $0 { seconds } else { nil } }
         let patience =
             (isWaiting ? patienceSeconds : 0) + (settling.max().map { 2 * $0 + patienceSeconds } ?? 0)
-        return time.seconds(since: since) >= patience ? .needsAttention : nil
+        guard time.seconds(since: since) >= patience else { return nil }
+        // What a target does not take beside a recording makes the recording no less safe.
+        return isVerified ? .verified : .needsAttention
     }
 }

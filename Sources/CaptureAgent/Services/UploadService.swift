@@ -22,14 +22,16 @@ struct UploadService: Service {
             all: configuration.upload.bandwidth,
             each: Dictionary(configuration.targets.map { ($0.name, $0.bandwidth) }) { $1 },
             ignoring: configuration.upload.ignoringLimits, offsetSeconds: zone.offsetSeconds)
-        let surroundings = UploadDispatcher.Surroundings(
+        var surroundings = UploadDispatcher.Surroundings(
             source: content, store: StationStore(station: station),
             memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
             luck: { Double.random(in: 0...1) }, logger: station.logger, bandwidth: bandwidth)
+        surroundings.transfers = station.transfers
+        let shared = surroundings
         transports = targets.compactMap(\.transport)
         dispatchers = targets.map {
             UploadDispatcher(
-                target: $0.target, surroundings: surroundings, requestsAtOnce: $0.requestsAtOnce,
+                target: $0.target, surroundings: shared, requestsAtOnce: $0.requestsAtOnce,
                 clockOffset: $0.clockOffset)
         }
     }
@@ -78,7 +80,7 @@ struct ConfiguredTarget: Sendable {
                 s3.credentialsFile.map { .file($0) } ?? .environment(ProcessInfo.processInfo.environment)
             let bucket = S3Target(
                 name: configuration.name, location: location, credentials: S3CredentialSource(origin),
-                transport: transport, now: { Station.now() })
+                transport: MeteredTransport(transport), now: { Station.now() })
             target = bucket
             self.transport = transport
             clockOffset = { bucket.clockOffsetSeconds }

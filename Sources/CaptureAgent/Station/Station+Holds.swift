@@ -2,6 +2,7 @@ import CustodyLedger
 import EvidenceModel
 import GRDB
 import MediaIndex
+import SyncEngine
 
 /// Recordings that people keep.
 extension Station {
@@ -67,6 +68,7 @@ extension Station {
     ) throws {
         var details: [String: LedgerEvent.Detail] = ["hold": .number(hold.number), "by": .text(user)]
         details["reason"] = reason.map { .text($0) }
+        try journal.wishManifests(of: recording.id, at: time, in: database)
         try ledger.append(
             event(kind, at: time, recording: recording.id, digest: recording.content.digest, details: details),
             in: database)

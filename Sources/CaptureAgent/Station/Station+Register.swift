@@ -3,6 +3,7 @@ import EvidenceModel
 import GRDB
 import Logging
 import MediaIndex
+import SyncEngine
 
 /// Whose recordings are, by the device register.
 extension Station {
@@ -29,12 +30,21 @@ extension Station {
         for serial in Set(known).union(fileRegister.serials).sorted() {
             changed += try await database.write(durable: false) { database in
                 let register = try station.register(of: serial, in: database)
-                return try catalogue.resolveOfficers(of: serial, by: register, in: database)
+                return try station.resolveOfficers(of: serial, by: register, in: database)
             }
         }
         if changed > 0 {
             logger.info("the devices file gave recordings other officers", metadata: ["recordings": "\(changed)"])
         }
+    }
+
+    /// Finds anew whose the recordings of a device are; targets are told of those that have another officer now.
+    private func resolveOfficers(
+        of serial: String, by register: DeviceRegister, in database: Database
+    ) throws -> Int {
+        let changed = try catalogue.resolveOfficers(of: serial, by: register, in: database)
+        for id in changed { try journal.wishManifests(of: id, at: Self.now(), in: database) }
+        return changed.count
     }
 
     /// Enters who has a device into the register, and finds anew whose its recordings are, as one fact. The ledger is not
@@ -47,7 +57,7 @@ extension Station {
         let (assigned, changed) = try await database.write(durable: true) { database in
             let assigned = try station.catalogue.assign(entry, by: user, at: now, in: database)
             let register = try station.register(of: serial, in: database)
-            return (assigned, try station.catalogue.resolveOfficers(of: serial, by: register, in: database))
+            return (assigned, try station.resolveOfficers(of: serial, by: register, in: database))
         }
         logger.info(
             "a device was entered into the register",

@@ -18,6 +18,7 @@ struct Station: Sendable {
     let room: SpoolRoom
     let roots = RootRegistry()
     let dockings = DockingMemory()
+    let transfers = TransferBoard()
     let logger: Logger
     let catalogue = Catalogue()
     let docks = DockLog()

@@ -34,7 +34,11 @@ struct StationStore: UploadStore {
             if !isTold, let event = station.event(entry, plan, now) {
                 try station.ledger.append(event, in: database)
             }
-            if entry.changesState { try station.refreshState(of: plan.recording, in: database) }
+            if entry.changesState {
+                try station.refreshState(of: plan.recording, in: database)
+                let moved = station.transfers.take(target: plan.target)
+                try station.journal.add(moved, target: plan.target, in: database)
+            }
         }
         if case .parked(let failure) = entry { await collectAgain(plan.recording, failure.kind) }
     }
@@ -70,9 +74,12 @@ struct StationStore: UploadStore {
     private static let lane = IOLane(label: "spool repair")
 
     func show(_ status: TargetStatus) async {
-        let journal = station.journal
+        let (journal, transfers) = (station.journal, station.transfers)
         do {
-            try await station.database.write(durable: false) { try journal.save(status, in: $0) }
+            try await station.database.write(durable: false) { database in
+                try journal.save(status, in: database)
+                try journal.add(transfers.take(target: status.name), target: status.name, in: database)
+            }
         } catch {
             station.logger.error("a target's state cannot be saved", metadata: ["error": "\(error)"])
         }
