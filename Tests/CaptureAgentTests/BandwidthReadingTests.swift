@@ -37,6 +37,13 @@ import Testing
         #expect(target.requestsAtOnce == 2 && target.bandwidth.entries.map(\.limit) == [.unlimited, .paused])
     }
 
+    @Test func aProfileSaysHowMuchIsInMemory() throws {
+        #expect(try read("deadline_hours: 8").upload.profile.memoryBytes == 32 << 20)
+        #expect(try read("profile: lean").upload.profile.memoryBytes == 16 << 20)
+        let error = #expect(throws: YAMLError.self) { try read("profile: small") }
+        #expect(error.map { "\($0)".contains("upload.profile") } == true, "\(error?.description ?? "")")
+    }
+
     @Test(arguments: [
         ("{limit: 20 mbit/s}", "bandwidth.0.limit: is \"20 mbit/s\""), ("{limit: 1 kbit/s}", "expected 16 kbit/s"),
         ("{days: mo-fri, limit: pause}", "bandwidth.0.days"), ("{days: mon-tue-wed, limit: pause}", "bandwidth.0.days"),

@@ -87,6 +87,22 @@ struct AgentConfiguration: Sendable {
         var bandwidth = BandwidthTimetable([])
         /// What no limit holds up.
         var ignoringLimits: Set<UploadClass> = []
+        var profile = Profile.quick
+
+        /// What uploads may take of the machine.
+        enum Profile: String, Sendable, CaseIterable {
+            case quick
+            /// For small machines, and slow links.
+            case lean
+
+            /// Of recordings in memory at once, over all targets: four parts of 8 MiB, or two.
+            var memoryBytes: Int {
+                switch self {
+                case .quick: 32 << 20
+                case .lean: 16 << 20
+                }
+            }
+        }
     }
 
     /// The file it was read from, as it was named.

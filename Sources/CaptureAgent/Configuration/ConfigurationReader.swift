@@ -189,6 +189,9 @@ struct ConfigurationReader {
         if let hours = upload.optional("deadline_hours") { read.deadlineHours = try hours.number(in: 0.1...87_600) }
         read.bandwidth = try BandwidthReader.timetable(upload.optional("bandwidth"))
         read.ignoringLimits = try BandwidthReader.classes(upload.optional("ignore_limit_for"))
+        if let profile = upload.optional("profile") {
+            read.profile = try profile.choice(AgentConfiguration.Upload.Profile.self)
+        }
         return read
     }
 

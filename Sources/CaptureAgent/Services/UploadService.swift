@@ -12,9 +12,6 @@ struct UploadService: Service {
     let dispatchers: [UploadDispatcher]
     private let transports: [CurlTransport]
 
-    /// Bytes of recordings in memory at once, over all targets: four parts of 8 MiB.
-    private static let memoryBytes = 32 << 20
-
     init(station: Station, content: StationContent, targets: [ConfiguredTarget]) {
         let configuration = station.configuration
         let zone = configuration.station.zone
@@ -24,7 +21,7 @@ struct UploadService: Service {
             ignoring: configuration.upload.ignoringLimits, offsetSeconds: zone.offsetSeconds)
         var surroundings = UploadDispatcher.Surroundings(
             source: content, store: StationStore(station: station),
-            memory: Budget(Self.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
+            memory: Budget(configuration.upload.profile.memoryBytes), clock: ContinuousClock(), now: { Station.now() },
             luck: { Double.random(in: 0...1) }, logger: station.logger, bandwidth: bandwidth)
         surroundings.transfers = station.transfers
         let shared = surroundings
