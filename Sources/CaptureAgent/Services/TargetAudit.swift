@@ -78,7 +78,8 @@ struct TargetAudit: Sendable {
             var verdict = target.verdict(plan, object: object, tag: tag)
             var code = ""
             let isReadBack = try await wasFoundToDiffer(plan)
-            if case .matches = verdict, isDeep || isReadBack {
+            // What was read back just now need not be once more.
+            if case .matches(let method) = verdict, method != "read_back", isDeep || isReadBack {
                 verdict = try await readBack(plan, target)
                 code = Self.readBackCode
             }
