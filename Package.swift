@@ -50,6 +50,7 @@ let package = Package(
     targets: [
         // System libraries: a module map and what Swift cannot import of the header, nothing else.
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CFolding"),
         .systemLibrary(name: "CAVFormat", pkgConfig: "libavformat", providers: [.apt(["libavformat-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -60,7 +61,7 @@ let package = Package(
         // Values, and the owners of kernel and library resources.
         module("EvidenceModel", []),
         module("FileAccess", ["CLinux", "EvidenceModel"]),
-        module("ContentHash", ["COpenSSL", "EvidenceModel"]),
+        module("ContentHash", ["CFolding", "COpenSSL", "EvidenceModel"]),
         module("LocatedYAML", ["Yams"]),
         // What published forms say of a file's bytes, without libavformat.
         module("MediaForms", ["CExif", "CExpat", "EvidenceModel"]),

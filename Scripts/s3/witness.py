@@ -9,12 +9,15 @@ import hashlib, json, re, sys
 import boto3
 from botocore.config import Config
 
+TRIAL = '.capture-probe/'      # what a trial that was cut has left is nobody's recording
 MANIFEST = re.compile(r'/manifest-[0-9]+[.]json$')
 store = boto3.client('s3', config=Config(s3={'addressing_style': 'path'}, retries={'max_attempts': 5}))
 
 
 def parts(bucket):
     for upload in store.list_multipart_uploads(Bucket=bucket).get('Uploads', []):
+        if TRIAL in upload['Key']:
+            continue
         pages = store.get_paginator('list_parts').paginate(Bucket=bucket, Key=upload['Key'], UploadId=upload['UploadId'])
         for part in (part for page in pages for part in page.get('Parts', [])):
             yield [upload['UploadId'], part['PartNumber'], part['ETag'], part['LastModified'].isoformat()]
@@ -23,7 +26,7 @@ def parts(bucket):
 def objects(bucket):
     for page in store.get_paginator('list_objects_v2').paginate(Bucket=bucket):
         for entry in page.get('Contents', []):
-            if MANIFEST.search(entry['Key']):
+            if MANIFEST.search(entry['Key']) or TRIAL in entry['Key']:
                 continue
             digest = hashlib.sha256()
             for block in store.get_object(Bucket=bucket, Key=entry['Key'])['Body'].iter_chunks(1 << 20):

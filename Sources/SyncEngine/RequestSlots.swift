@@ -143,7 +143,8 @@ extension TargetFailure {
         case .throttled, .interrupted: true
         case .serverFault: ["ServiceUnavailable", "RequestTimeout", "408", "503", "504"].contains(code)
         case .unreachable, .certificate, .clock, .denied, .misconfigured, .full, .uploadUnknown, .corruptedOnTheWay,
-            .partsDisagree, .rejected, .sourceUnavailable, .sourceChanged, .differs, .stationFault, .cancelled:
+            .partsDisagree, .rejected, .unlocked, .sourceUnavailable, .sourceChanged, .differs, .stationFault,
+            .cancelled:
             false
         }
     }

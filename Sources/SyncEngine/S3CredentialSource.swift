@@ -1,65 +1,107 @@
 package import EvidenceModel
 import FileAccess
+import Foundation
 import Glibc
 import Synchronization
 
-/// Where the keys of an S3 target come from: an AWS credentials file, or the environment. They are read again after the
-/// target refused them, so that a corrected file works without a restart.
+/// Where the keys of an S3 target come from: an AWS credentials file, the environment, or a service that gives them for a
+/// while. They are read again after the target refused them, so that a corrected file works without a restart; those of a
+/// service also before they expire.
 package final class S3CredentialSource: Sendable {
     package enum Origin: Sendable, Hashable {
         /// A file in the form of AWS's `~/.aws/credentials`; its profile `default`, else its first one.
         case file(RawPath)
-        /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, as they were at the start.
+        /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, as they were at the start; where the first is not
+        /// set, the container's service that the environment names.
         case environment([String: String])
+        /// Of a container's or a machine's own service.
+        case service(S3KeyService.Place)
+    }
+
+    /// Seconds before they expire at which keys are asked for again.
+    static let renewedBeforeSeconds = 300.0
+
+    private struct State {
+        var keys: S3ExpiringCredentials?
+        var isForgotten = false
     }
 
     private let origin: Origin
-    private let cached = Mutex<S3Credentials?>(nil)
+    private let transport: any HTTPTransport
+    private let now: @Sendable () -> WallTime
+    private let state = Mutex(State())
+    /// One at a time asks the service.
+    private let turn = Budget(1)
 
-    package init(_ origin: Origin) {
+    /// - Parameters:
+    ///   - transport: carries the questions to a service.
+    ///   - now: the station's clock, by which keys expire.
+    package init(_ origin: Origin, transport: any HTTPTransport, now: @escaping @Sendable () -> WallTime) {
         self.origin = origin
+        self.now = now
+        self.transport = transport
     }
 
-    /// The keys, read once until `forget`.
+    /// The keys, read once until `forget`, or until they are about to expire.
     ///
-    /// - Throws: `TargetFailure` of kind `.denied` where there are none.
-    package func credentials() throws(TargetFailure) -> S3Credentials {
-        if let known = cached.withLock({ $0 }) { return known }
-        let read = try load()
-        cached.withLock { $0 = read }
-        return read
+    /// - Throws: `TargetFailure` of kind `.denied` where there are none, or as the service failed.
+    package func credentials() async throws(TargetFailure) -> S3Credentials {
+        if let keys = usable { return keys }
+        return try await turn.spend(1) { () async throws(TargetFailure) in
+            if let keys = usable { return keys }
+            do throws(TargetFailure) {
+                let read = try await load()
+                state.withLock { $0 = State(keys: read) }
+                return read.keys
+            } catch {
+                // A service that is away for a moment: what it gave is good until it expires.
+                let (kept, time) = (state.withLock(\.self), now())
+                guard !kept.isForgotten, let keys = kept.keys, keys.expiresAt.map({ time < $0 }) ?? false else {
+                    throw error
+                }
+                return keys.keys
+            }
+        }
+    }
+
+    private var usable: S3Credentials? {
+        let (state, time) = (state.withLock(\.self), now())
+        guard !state.isForgotten, let known = state.keys else { return nil }
+        let isGood = known.expiresAt.map { time < $0.adding(seconds: -Self.renewedBeforeSeconds) } ?? true
+        return isGood ? known.keys : nil
     }
 
     /// The next call reads them anew.
     package func forget() {
-        cached.withLock { $0 = nil }
+        state.withLock { $0.isForgotten = true }
     }
 
-    private func load() throws(TargetFailure) -> S3Credentials {
+    private func load() async throws(TargetFailure) -> S3ExpiringCredentials {
         switch origin {
+        case .service(let place): return try await S3KeyService(place, transport: transport).ask()
         case .environment(let variables):
             let names = (id: "AWS_ACCESS_KEY_ID", secret: "AWS_SECRET_ACCESS_KEY", token: "AWS_SESSION_TOKEN")
-            guard let credentials = Self.credentials(variables, names) else {
-                throw Self.missing(
-                    "no credentials_file is configured and AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
+            if let keys = Self.credentials(variables, names) { return S3ExpiringCredentials(keys: keys) }
+            if let place = try S3KeyService.container(variables) {
+                return try await S3KeyService(place, transport: transport).ask()
             }
-            return credentials
+            throw Self.missing(
+                "no credentials_file is configured and AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
         case .file(let path):
-            let text = try Self.read(path)
-            guard let credentials = Self.parse(text) else {
+            guard let keys = Self.parse(try Self.text(path)) else {
                 throw Self.missing("\(path.display) has no aws_access_key_id and aws_secret_access_key")
             }
-            return credentials
+            return S3ExpiringCredentials(keys: keys)
         }
     }
 
-    private static func missing(_ sentence: String) -> TargetFailure {
+    static func missing(_ sentence: String) -> TargetFailure {
         TargetFailure(kind: .denied, sentence: sentence, code: "NoCredentials")
     }
 
     private static let mostBytes = 64 << 10
 
-    private static func read(_ path: RawPath) throws(TargetFailure) -> String {
+    static func text(_ path: RawPath) throws(TargetFailure) -> String {
         var bytes = [UInt8](repeating: 0, count: mostBytes)
         let read: Result<Int, FileAccessError> = bytes.withUnsafeMutableBytes { buffer in
             do throws(FileAccessError) {

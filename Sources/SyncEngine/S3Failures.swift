@@ -14,39 +14,9 @@ enum S3Failures {
     }
 
     private static func kind(code: String, _ response: HTTPResponse) -> TargetFailure.Kind {
-        switch code {
-        case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded",
-            "TooManyRequests":
-            .throttled(afterSeconds: retryAfter(response))
-        case "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "RequestCanceled",
-            "IncompleteBody", "MissingContentLength", "ConditionalRequestConflict":
-            .serverFault
-        case "RequestTimeTooSkewed", "RequestExpired": .clock
-        case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccountProblem", "ExpiredToken",
-            "InvalidToken", "TokenRefreshRequired", "AuthorizationHeaderMalformed", "AllAccessDisabled":
-            .denied
-        case "NoSuchBucket", "PermanentRedirect", "TemporaryRedirect", "Redirect", "InvalidBucketName",
-            "IllegalLocationConstraintException":
-            .misconfigured
-        case "XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded": .full
-        case "NoSuchUpload": .uploadUnknown
-        case "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch":
-            .corruptedOnTheWay
-        case "InvalidPart", "InvalidPartOrder": .partsDisagree
-        default: kind(status: response.status, response)
-        }
-    }
-
-    private static func kind(status: Int, _ response: HTTPResponse) -> TargetFailure.Kind {
-        switch status {
-        case 429, 503, 509: .throttled(afterSeconds: retryAfter(response))
-        case 507: .full
-        case 401, 403, 407: .denied
-        case 301, 302, 307, 308: .misconfigured
-        case 501: .rejected
-        // A 2xx that was not understood, and everything that is the server's own fault or a proxy's.
-        case 200..<300, 408, 409, 411, 412, 417, 499, 500...: .serverFault
-        default: .rejected
+        switch RetryTable.row(code: code, status: response.status).kind {
+        case .throttled: .throttled(afterSeconds: retryAfter(response))
+        case let kind: kind
         }
     }
 
@@ -58,13 +28,7 @@ enum S3Failures {
     }
 
     static func failure(_ failure: TransportFailure, tried: String, endpoint: String) -> TargetFailure {
-        let kind: TargetFailure.Kind =
-            switch failure.kind {
-            case .unreachable: .unreachable
-            case .certificate: .certificate
-            case .interrupted: .interrupted
-            case .cancelled: .cancelled
-            }
-        return TargetFailure(kind: kind, sentence: "\(tried) at \(endpoint): \(failure.sentence)")
+        TargetFailure(
+            kind: RetryTable.kind(failure.kind), sentence: "\(tried) at \(endpoint): \(failure.sentence)")
     }
 }

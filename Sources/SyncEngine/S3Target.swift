@@ -1,6 +1,5 @@
 import ContentHash
 package import EvidenceModel
-import Synchronization
 
 /// Where an S3 bucket is, and how it is spoken to.
 package struct S3Location: Sendable, Hashable {
@@ -12,8 +11,13 @@ package struct S3Location: Sendable, Hashable {
     package var prefix: String
     /// `endpoint/bucket/key` instead of `bucket.endpoint/key`.
     package var isPathStyle: Bool
+    /// Of every object that is stored from now on; none where nothing is locked.
+    package var lock: S3Lock?
 
-    package init(endpoint: String, region: String, bucket: String, prefix: String, isPathStyle: Bool) {
+    package init(
+        endpoint: String, region: String, bucket: String, prefix: String, isPathStyle: Bool, lock: S3Lock? = nil
+    ) {
+        self.lock = lock
         self.endpoint = endpoint
         self.region = region
         self.bucket = bucket
@@ -29,18 +33,23 @@ package struct S3Target: StorageTarget {
     package let wholeLimit: Int64
 
     let location: S3Location
+    var lock: S3Lock? { location.lock }
     private let transport: any HTTPTransport
     private let credentials: S3CredentialSource
-    private let now: @Sendable () -> WallTime
-    private let clock: S3Clock
-    let behaviour = S3Behaviour()
+    let now: @Sendable () -> WallTime
+    private let clock = S3Clock()
+    private let address: S3Address
+    let behaviour: S3Behaviour
 
     /// - Parameters:
     ///   - now: the station's clock.
     ///   - wholeLimit: bytes up to which an object goes in one request.
+    ///   - known: what the store is known to do; none where it is to be tried out.
+    ///   - memory: keeps what trials have shown.
     package init(
         name: String, location: S3Location, credentials: S3CredentialSource, transport: any HTTPTransport,
-        now: @escaping @Sendable () -> WallTime, wholeLimit: Int64 = 16 << 20
+        now: @escaping @Sendable () -> WallTime, wholeLimit: Int64 = 16 << 20, known: S3KnownCapabilities? = nil,
+        memory: (any CapabilityMemory)? = nil
     ) {
         self.wholeLimit = wholeLimit
         self.name = name
@@ -48,7 +57,8 @@ package struct S3Target: StorageTarget {
         self.credentials = credentials
         self.transport = transport
         self.now = now
-        clock = S3Clock()
+        address = S3Address(location)
+        behaviour = S3Behaviour(target: name, known: known, memory: memory)
     }
 
     /// Seconds that the store's clock is ahead of the station's, by its last answer.
@@ -69,9 +79,52 @@ package struct S3Target: StorageTarget {
         var tried: String
     }
 
-    /// Asks, and gives every answer that is not one of `accepted` as a failure.
+    /// The store's time, as far as requests are signed with it.
+    var signingTime: WallTime { now().adding(seconds: clock.adoptedOffsetSeconds) }
+
+    /// Asks, and gives every answer that is not one of `accepted` as a failure. What `RetryTable` knows to mend is mended
+    /// first, once, and asked again at once.
     func ask(_ query: Query, accepting accepted: Set<Int> = [200]) async throws(TargetFailure) -> HTTPResponse {
-        let request = try signed(query)
+        var keys = try await credentials.credentials()
+        var mended: Set<RetryTable.Mend> = [.none, .clock]
+        while true {
+            let place = address.current
+            let response = try await perform(query, keys, place)
+            if accepted.contains(response.status) { return response }
+            let (failure, mend) = failure(response, query)
+            switch mend {
+            case .keys where mended.insert(mend).inserted:
+                let before = keys
+                keys = try await credentials.credentials()
+                if keys != before { continue }
+            case .address where mended.insert(mend).inserted:
+                if address.adopt(S3Address.hint(response), insteadOf: place) { continue }
+            case .keys, .address, .clock, .none: break
+            }
+            throw failure
+        }
+    }
+
+    private func failure(_ response: HTTPResponse, _ query: Query) -> (TargetFailure, RetryTable.Mend) {
+        var failure = S3Failures.failure(response, tried: query.tried, endpoint: location.endpoint)
+        var mend = RetryTable.row(code: failure.code, status: response.status).mend
+        // A refused HEAD has no body to say why; a clock that is this wrong is why. So it is of a signature.
+        let isSilent = response.body.isEmpty || failure.code == "SignatureDoesNotMatch"
+        if failure.kind == .denied, isSilent, clock.isTooFarOff { failure.kind = .clock }
+        if response.body.isEmpty, response.status == 400, S3Address.hint(response) != nil { mend = .address }
+        switch failure.kind {
+        case .denied: credentials.forget()
+        case .clock: clock.adopt()
+        case .rejected: behaviour.doubt()
+        default: break
+        }
+        return (failure, mend)
+    }
+
+    private func perform(
+        _ query: Query, _ keys: S3Credentials, _ place: S3Address.Place
+    ) async throws(TargetFailure) -> HTTPResponse {
+        let request = try signed(query, keys, place)
         let sentAt = now()
         let response: HTTPResponse
         do throws(TransportFailure) {
@@ -80,42 +133,29 @@ package struct S3Target: StorageTarget {
             throw S3Failures.failure(error, tried: query.tried, endpoint: location.endpoint)
         }
         clock.answered(date: response.headers["date"], between: sentAt, and: now())
-        guard accepted.contains(response.status) else {
-            var failure = S3Failures.failure(response, tried: query.tried, endpoint: location.endpoint)
-            // A refused HEAD has no body to say why; a clock that is this wrong is why.
-            if failure.kind == .denied, response.body.isEmpty, clock.isTooFarOff { failure.kind = .clock }
-            if failure.kind == .denied { credentials.forget() }
-            if failure.kind == .clock { clock.adopt() }
-            throw failure
-        }
         return response
     }
 
-    private func signed(_ query: Query) throws(TargetFailure) -> HTTPRequest {
-        let (scheme, host) = try address()
+    private func signed(
+        _ query: Query, _ keys: S3Credentials, _ place: S3Address.Place
+    ) throws(TargetFailure) -> HTTPRequest {
+        let (scheme, host) = try place.parts(location)
         let bucket = location.isPathStyle ? [location.bucket] : []
         // By bytes: to Swift a slash and a combining letter behind it are one character.
         let key = query.key.map { key in
             (location.prefix + key).utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
         }
+        var headers = query.headers
+        // Part of the signature where it is sent, and the transport sends it ("Canonical request", Amazon S3 API Reference):
+        // Ceph 20.2.4 refuses one that is not signed.
+        if query.method == "PUT" || query.method == "POST" { headers["content-type"] = "application/octet-stream" }
         let unsigned = S3Signer.Unsigned(
-            method: query.method, host: host, path: bucket + (key ?? []), query: query.query, headers: query.headers,
+            method: query.method, host: host, path: bucket + (key ?? []), query: query.query, headers: headers,
             payload: query.payload ?? query.body.withUnsafeBytes { .sha256(of: $0) })
-        let signed = S3Signer.sign(
-            unsigned, credentials: try credentials.credentials(), region: location.region,
-            at: now().adding(seconds: clock.adoptedOffsetSeconds))
+        let signed = S3Signer.sign(unsigned, credentials: keys, region: place.region, at: signingTime)
         return HTTPRequest(
             method: query.method, url: "\(scheme)://\(host)\(signed.pathAndQuery)", headers: signed.headers,
             body: query.body, patience: query.patience, answerLimit: query.answerLimit)
-    }
-
-    private func address() throws(TargetFailure) -> (scheme: String, host: String) {
-        guard let match = location.endpoint.wholeMatch(of: /(https?):\/\/([^\/]+)\/?/) else {
-            throw TargetFailure(
-                kind: .misconfigured, sentence: "the endpoint \"\(location.endpoint)\" is not http(s)://host[:port]")
-        }
-        let host = String(match.2)
-        return (String(match.1), location.isPathStyle ? host : "\(location.bucket).\(host)")
     }
 
     func metadata(_ plan: UploadPlan) -> [String: String] {
@@ -124,48 +164,5 @@ package struct S3Target: StorageTarget {
             "x-amz-meta-capture-sha256": plan.content.digest.hex,
             "x-amz-meta-capture-upload": plan.upload,
         ]
-    }
-}
-
-/// The store's clock against the station's. A signature must not be more than 15 minutes off.
-private final class S3Clock: Sendable {
-    private struct Offsets {
-        var measured: Double?
-        var adopted = 0.0
-    }
-
-    private let offsets = Mutex(Offsets())
-
-    var offsetSeconds: Double? { offsets.withLock { $0.measured } }
-    var adoptedOffsetSeconds: Double { offsets.withLock { $0.adopted } }
-
-    /// Whether a request that is signed now is refused for its time ("RequestTimeTooSkewed": 15 minutes).
-    var isTooFarOff: Bool { offsets.withLock { abs(($0.measured ?? 0) - $0.adopted) > 900 } }
-
-    func answered(date: String?, between sent: WallTime, and received: WallTime) {
-        guard let date, let theirs = HTTPDate.parse(date) else { return }
-        let middle = sent.adding(seconds: received.seconds(since: sent) / 2)
-        // The header has whole seconds: half a one is its middle.
-        offsets.withLock { $0.measured = theirs.adding(seconds: 0.5).seconds(since: middle) }
-    }
-
-    /// From now on requests are signed with the store's time.
-    func adopt() {
-        offsets.withLock { $0.adopted = $0.measured ?? 0 }
-    }
-}
-
-/// Dates of HTTP headers (RFC 9110, section 5.6.7, IMF-fixdate).
-enum HTTPDate {
-    static func parse(_ text: String) -> WallTime? {
-        let pattern = /[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT/
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard let match = text.wholeMatch(of: pattern), let month = months.firstIndex(of: String(match.2)),
-            let day = Int(match.1), let year = Int(match.3), let hour = Int(match.4), let minute = Int(match.5),
-            let second = Int(match.6)
-        else { return nil }
-        return CalendarTime(
-            year: year, month: month + 1, day: day, hour: hour, minute: minute, second: min(second, 59)
-        )?.wallTime(offsetSeconds: 0)
     }
 }

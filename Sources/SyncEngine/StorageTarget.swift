@@ -1,3 +1,4 @@
+import ContentHash
 package import EvidenceModel
 
 /// A part that a target says it has.
@@ -8,6 +9,10 @@ package struct ListedPart: Sendable, Hashable {
     package var size: Int64
     /// What the target calls these bytes: S3's ETag without quotes, SHA-256 for a directory.
     package var tag: String
+
+    /// Whether the target calls the part what it was called when it was sent. Behind a semicolon a tag may have what the
+    /// station alone knows of it.
+    package func isCalled(_ tag: String) -> Bool { tag == self.tag || tag.hasPrefix(self.tag + ";") }
 
     package init(number: Int, size: Int64, tag: String) {
         self.number = number
@@ -26,12 +31,18 @@ package struct StoredObject: Sendable, Hashable {
     package var metadata: [String: String]
     /// SHA-256 of its bytes, where a target that does more than name them was asked and they were read back.
     package var readBack: ContentDigest?
+    /// What keeps this version from being deleted; nothing where nothing does, or the target does not tell.
+    package var lock: ObjectLock?
+    /// CRC-64/NVME of its bytes, where the target tells it.
+    package var crc64: UInt64?
 
     package init(
         size: Int64, tag: String, versionID: String? = nil, metadata: [String: String] = [:],
-        readBack: ContentDigest? = nil
+        readBack: ContentDigest? = nil, lock: ObjectLock? = nil, crc64: UInt64? = nil
     ) {
         self.readBack = readBack
+        self.lock = lock
+        self.crc64 = crc64
         self.size = size
         self.tag = tag
         self.versionID = versionID
@@ -45,6 +56,17 @@ package enum CopyVerdict: Sendable, Hashable {
     case matches(method: String)
     /// Sentences, each about one thing that does not agree.
     case differs([String])
+}
+
+/// An object that was looked at, and what was found.
+package struct Examination: Sendable, Hashable {
+    package var object: StoredObject
+    package var verdict: CopyVerdict
+
+    package init(object: StoredObject, verdict: CopyVerdict) {
+        self.object = object
+        self.verdict = verdict
+    }
 }
 
 /// A place recordings are copied to.
@@ -79,6 +101,13 @@ package protocol StorageTarget: Sendable {
     func abort(_ plan: UploadPlan, token: String) async throws(TargetFailure)
     /// What is under the plan's key, or nothing.
     func inspect(_ plan: UploadPlan) async throws(TargetFailure) -> StoredObject?
+    /// What is under the plan's key, and whether it is the recording, proved as well as this target lets it be proved.
+    /// Nothing where there is nothing.
+    ///
+    /// - Parameter tag: what the target called the object when it was completed, where that answer arrived.
+    func examine(_ plan: UploadPlan, tag: String?) async throws(TargetFailure) -> Examination?
+    /// The object, kept from being deleted where that is configured.
+    func secure(_ plan: UploadPlan, _ object: StoredObject) async throws(TargetFailure) -> StoredObject
     /// Bytes of the object, for reading it back.
     func read(_ plan: UploadPlan, span: ByteSpan) async throws(TargetFailure) -> [UInt8]
 
@@ -106,4 +135,26 @@ package protocol StorageTarget: Sendable {
 extension StorageTarget {
     package func checksBytes() async -> Bool { false }
     package func takesPartsInOrder(_ plan: UploadPlan, token: String?) async -> Bool { false }
+
+    package func examine(_ plan: UploadPlan, tag: String?) async throws(TargetFailure) -> Examination? {
+        guard let object = try await inspect(plan) else { return nil }
+        return Examination(object: object, verdict: verdict(plan, object: object, tag: tag))
+    }
+
+    package func secure(_ plan: UploadPlan, _ object: StoredObject) async throws(TargetFailure) -> StoredObject {
+        object
+    }
+
+    /// Reads the whole object and hashes it.
+    package func readBack(_ plan: UploadPlan) async throws(TargetFailure) -> CopyVerdict {
+        let hasher = SHA256Hasher()
+        let layout = plan.content.layout
+        for number in 1...max(1, layout.count) where layout.count > 0 {
+            let bytes = try await read(plan, span: layout.span(ofPart: number))
+            bytes.withUnsafeBytes { hasher.update($0) }
+        }
+        let digest = hasher.finalize()
+        if digest == plan.content.digest { return .matches(method: "read_back") }
+        return .differs(["SHA-256 of \(plan.key), read back, is \(digest), not \(plan.content.digest)"])
+    }
 }

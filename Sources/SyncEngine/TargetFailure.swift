@@ -27,6 +27,8 @@ package struct TargetFailure: Error, Sendable, Hashable {
         case partsDisagree
         /// The target will never take this request.
         case rejected
+        /// The object is there, and its lock is not.
+        case unlocked
         /// The recording's bytes cannot be read on the station now.
         case sourceUnavailable
         /// The recording's bytes on the station are not those that were collected.
@@ -51,34 +53,6 @@ package struct TargetFailure: Error, Sendable, Hashable {
         self.code = code
     }
 
-    /// What follows from a failure.
-    package enum Consequence: Sendable, Hashable {
-        /// The same step again, after a while.
-        case retry
-        /// Nothing more to this target for a while: whatever is sent next would fail in the same way.
-        case pauseTarget
-        /// The upload's parts are asked for again.
-        case listAgain
-        /// A new upload, from its first part.
-        case startAgain
-        /// The recording waits, shown with the reason; it is tried again much later.
-        case park
-        /// The agent is stopping.
-        case stop
-    }
-
-    /// The one table of what follows from what.
-    package var consequence: Consequence {
-        switch kind {
-        case .interrupted, .throttled, .serverFault, .clock, .corruptedOnTheWay: .retry
-        case .unreachable, .certificate, .denied, .misconfigured, .full, .stationFault: .pauseTarget
-        case .partsDisagree: .listAgain
-        case .uploadUnknown: .startAgain
-        case .rejected, .sourceUnavailable, .sourceChanged, .differs: .park
-        case .cancelled: .stop
-        }
-    }
-
     /// What the person on shift can do.
     package var hint: String {
         switch kind {
@@ -91,6 +65,7 @@ package struct TargetFailure: Error, Sendable, Hashable {
         case .misconfigured: "create the bucket or mount the directory, or correct the configuration"
         case .full: "make room at the target; the queue goes on by itself"
         case .rejected: "keep the recording on the station and ask who runs the target"
+        case .unlocked: "the copy is there and can be deleted: ask who runs the target for the bucket's object lock"
         case .sourceUnavailable: "dock the device again, or make the source's directory available"
         case .sourceChanged: "check the disk of the station; collect the recording again from its device"
         case .differs: "keep the recording on the station and compare: capture-agent verify --deep"

@@ -56,7 +56,8 @@ package struct TargetMachine: Sendable {
         state = .waiting(failure, since: since)
         attempts += 1
         // Never at once: the least pause is half of what full jitter could give.
-        let longest = Backoff.seconds(attempt: attempts, jitter: 1, base: 0.5)
+        let longest = Backoff.seconds(
+            attempt: attempts, jitter: 1, base: 0.5, longest: failure.longestPauseSeconds)
         return [.pause(seconds: longest * (0.5 + jitter / 2)), .show]
     }
 

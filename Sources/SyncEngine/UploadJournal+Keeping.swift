@@ -55,12 +55,14 @@ extension UploadJournal {
                       AND (token IN (SELECT value FROM json_each(?2)) OR id IN (SELECT value FROM json_each(?2))
                         OR progress = 'creating' AND object_key IN (SELECT value FROM json_each(?3)))
                     """),
-            arguments: [target, try list(uploads.map(\.token)), try list(uploads.map(\.key))])
+            arguments: [
+                target, try list(uploads.flatMap { S3Token.texts(id: $0.token) }), try list(uploads.map(\.key)),
+            ])
         var tokens: Set<String> = []
         var keys: Set<String> = []
         for row in rows {
             tokens.insert(row["id"])
-            if let token: String = row["token"] { tokens.insert(token) }
+            if let token: String = row["token"] { tokens.formUnion([token, S3Token(token).id]) }
             // Its token is not known yet: any upload of the key may be it.
             if row["progress"] == "creating" { keys.insert(row["object_key"]) }
         }

@@ -14,6 +14,8 @@ package struct CopyStatus: Sendable, Hashable {
     package var parkedHint: String?
     package var parkedAt: WallTime?
     package var recording: RecordingID
+    /// Until when the target keeps it from being deleted, as it said last.
+    package var lockedUntil: WallTime?
 }
 
 /// Counts over all copies to one target, or to all.
@@ -112,7 +114,7 @@ extension UploadJournal {
             database.cachedStatement(
                 sql: """
                     SELECT upload.*, \(Self.copyState) AS copy_state, receipt.tag AS receipt_tag, receipt.version_id,
-                      max(receipt.asked_at_ms) AS verified_at_ms
+                      receipt.locked_until_ms, max(receipt.asked_at_ms) AS verified_at_ms
                     FROM upload LEFT JOIN receipt ON receipt.upload = upload.id
                     WHERE \(which)
                     GROUP BY upload.id ORDER BY recording, target
@@ -124,11 +126,13 @@ extension UploadJournal {
             }
             let verifiedAt: Int64? = row["verified_at_ms"]
             let parkedAt: Int64? = row["parked_at_ms"]
+            let lockedUntil: Int64? = row["locked_until_ms"]
             return CopyStatus(
                 target: row["target"], key: row["object_key"], state: state, tag: row["receipt_tag"],
                 versionID: row["version_id"], verifiedAt: verifiedAt.map(WallTime.init(millisecondsSince1970:)),
                 parkedReason: row["parked_reason"], parkedHint: row["parked_hint"],
-                parkedAt: parkedAt.map(WallTime.init(millisecondsSince1970:)), recording: id)
+                parkedAt: parkedAt.map(WallTime.init(millisecondsSince1970:)), recording: id,
+                lockedUntil: lockedUntil.map(WallTime.init(millisecondsSince1970:)))
         }
     }
 

@@ -22,6 +22,9 @@ package struct UploadJournal: Sendable {
         migrator.registerMigration("journal-4") { database in
             try database.execute(sql: keeping + transfers)
         }
+        migrator.registerMigration("journal-5") { database in
+            try database.execute(sql: capabilities)
+        }
     }
 
     private static let schema = """
@@ -159,11 +162,12 @@ package struct UploadJournal: Sendable {
     ) throws {
         try database.cachedStatement(
             sql: """
-                INSERT INTO receipt(upload, asked_at_ms, size_bytes, tag, version_id, method) VALUES(?, ?, ?, ?, ?, ?)
-                ON CONFLICT DO NOTHING
+                INSERT INTO receipt(upload, asked_at_ms, size_bytes, tag, version_id, method, locked_until_ms)
+                VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
                 """
         ).execute(arguments: [
             plan.upload, time.millisecondsSince1970, object.size, object.tag, object.versionID, method,
+            object.lock?.until.millisecondsSince1970,
         ])
     }
 

@@ -165,7 +165,11 @@ package struct UploadMachine: Sendable {
             guard part.size == layout.span(ofPart: part.number).length, seen.insert(part.number).inserted else {
                 continue
             }
-            if acknowledged[part.number] == part.tag { known[part.number] = part.tag } else { doubtful.append(part) }
+            if let own = acknowledged[part.number], part.isCalled(own) {
+                known[part.number] = own
+            } else {
+                doubtful.append(part)
+            }
         }
         let forgotten = acknowledged.keys.filter { known[$0] == nil }.sorted()
         acknowledged = known

@@ -197,8 +197,9 @@ struct UploadRunner: Sendable {
         case .complete(let token, let tags):
             return .completed(tag: try await target.complete(plan, token: token, tags: tags))
         case .inspect(let tag):
-            let object = try await target.inspect(plan)
-            return .inspected(object, object.map { target.verdict(plan, object: $0, tag: tag) })
+            guard let found = try await target.examine(plan, tag: tag) else { return .inspected(nil, nil) }
+            guard case .matches = found.verdict else { return .inspected(found.object, found.verdict) }
+            return .inspected(try await target.secure(plan, found.object), found.verdict)
         case .abort(let token):
             try await target.abort(plan, token: token)
             return .aborted

@@ -2,8 +2,9 @@ import CurlTransport
 import EvidenceModel
 import Foundation
 import StationTesting
-import SyncEngine
 import Testing
+
+@testable import SyncEngine
 
 /// A dispatcher before a store that breaks on command, and recordings of five small parts or of one.
 struct ScriptedWorld {
@@ -15,18 +16,39 @@ struct ScriptedWorld {
     /// - Parameters:
     ///   - credentials: those of the store, unless it is about others.
     ///   - secondsAhead: of the station's clock.
+    ///   - isKnown: what the store does is known; else it is tried out at the first use.
+    ///   - lock: of every object, in a bucket that keeps locks.
     init(
         profile: String = "aws", credentials: S3CredentialSource.Origin = .environment(ScriptedStore.keys),
-        secondsAhead: Double = 0
+        secondsAhead: Double = 0, isKnown: Bool = true, lock: S3Lock? = nil
     ) throws {
         store = try ScriptedStore(profile: profile)
+        var capabilities = Self.capabilities(of: profile)
+        capabilities.keepsLocks = lock != nil
+        let now: @Sendable () -> WallTime = { TargetWorld.now().adding(seconds: secondsAhead) }
+        let known = S3KnownCapabilities(capabilities: capabilities, triedAt: now())
         target = S3Target(
             name: "target",
             location: S3Location(
                 endpoint: store.endpoint, region: "us-east-1", bucket: ScriptedStore.bucket, prefix: "prefix/",
-                isPathStyle: true),
-            credentials: S3CredentialSource(credentials), transport: TargetWorld.transport,
-            now: { TargetWorld.now().adding(seconds: secondsAhead) }, wholeLimit: Int64(Self.partSize))
+                isPathStyle: true, lock: lock),
+            credentials: S3CredentialSource(credentials, transport: TargetWorld.transport, now: TargetWorld.now),
+            transport: TargetWorld.transport, now: now, wholeLimit: Int64(Self.partSize), known: isKnown ? known : nil)
+    }
+
+    /// What the scripted store of a profile does, as `S3StoreTests` sees it do.
+    static func capabilities(of profile: String) -> S3Capabilities {
+        var store = S3Capabilities(
+            refusesWrongSHA256: true, refusesWrongMD5: true, refusesWrongCRC64: true, refusesWrongObjectCRC64: true,
+            namesByMD5: true, refusesSecondObject: true, replacesParts: true, pagesParts: true, tellsTime: true,
+            keepsLocks: false, isDoubtful: false)
+        if ["r2", "ceph16", "rclone"].contains(profile) {
+            (store.refusesWrongCRC64, store.refusesWrongObjectCRC64) = (false, false)
+        }
+        if profile == "rclone" {
+            (store.refusesWrongSHA256, store.refusesSecondObject, store.replacesParts) = (false, false, false)
+        }
+        return store
     }
 
     static func parts(_ seed: UInt64) -> SampleRecording {

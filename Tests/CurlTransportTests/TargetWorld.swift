@@ -2,8 +2,9 @@ import CurlTransport
 import EvidenceModel
 import Foundation
 import StationTesting
-import SyncEngine
 import Testing
+
+@testable import SyncEngine
 
 /// A real place to copy to, empty, and what a test does to it from outside.
 struct TargetWorld: Sendable {
@@ -111,27 +112,40 @@ struct TargetWorld: Sendable {
     }
 
     static func s3(
-        _ bucket: String, port: Int? = nil, secret: String? = nil, wholeLimit: Int64 = 16 << 20,
+        _ bucket: String, port: Int? = nil, secret: String? = nil, lock: S3Lock? = nil, wholeLimit: Int64 = 16 << 20,
         now: @escaping @Sendable () -> WallTime = now
     ) throws -> S3Target {
-        let server = try S3Server.shared.get()
+        let server = try (lock == nil ? S3Server.shared : S3Server.ceph).get()
         let location = S3Location(
             endpoint: port.map { "http://127.0.0.1:\($0)" } ?? server.endpoint, region: server.region, bucket: bucket,
-            prefix: "prefix/", isPathStyle: true)
+            prefix: "prefix/", isPathStyle: true, lock: lock)
         let variables = [
             "AWS_ACCESS_KEY_ID": server.accessKeyID, "AWS_SECRET_ACCESS_KEY": secret ?? server.secretAccessKey,
         ]
         return S3Target(
-            name: "target", location: location, credentials: S3CredentialSource(.environment(variables)),
-            transport: transport, now: now, wholeLimit: wholeLimit)
+            name: "target", location: location,
+            credentials: S3CredentialSource(.environment(variables), transport: transport, now: now),
+            transport: transport, now: now, wholeLimit: wholeLimit, known: port.map { _ in openStackSwift })
     }
 
-    static func makeBucket(_ bucket: String) async throws {
-        let server = try S3Server.shared.get()
+    /// What the server does, as `S3StoreTests` sees it do; a network that is broken on purpose sees no trials.
+    private static var openStackSwift: S3KnownCapabilities {
+        var capabilities = ScriptedWorld.capabilities(of: "aws")
+        capabilities.refusesWrongObjectCRC64 = false
+        return S3KnownCapabilities(capabilities: capabilities, triedAt: now())
+    }
+
+    enum Server { case openStackSwift, ceph }
+
+    static func makeBucket(
+        _ bucket: String, at server: Server = .openStackSwift, hasLocks: Bool = false
+    ) async throws {
+        let server = try (server == .ceph ? S3Server.ceph : S3Server.shared).get()
+        let headers = hasLocks ? ["x-amz-bucket-object-lock-enabled": "true"] : [:]
         let signed = S3Signer.sign(
             S3Signer.Unsigned(
                 method: "PUT", host: String(server.endpoint.dropFirst("http://".count)), path: [bucket],
-                payload: digest(of: [])),
+                headers: headers, payload: digest(of: [])),
             credentials: S3Credentials(
                 accessKeyID: server.accessKeyID, secretAccessKey: server.secretAccessKey), region: server.region,
             at: now())

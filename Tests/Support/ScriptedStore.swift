@@ -43,7 +43,12 @@ package final class ScriptedStore: Sendable {
         return answer
     }
 
-    package func witness() throws -> Witness {
-        try JSONDecoder().decode(Witness.self, from: Data(tell("witness").utf8))
+    /// - Parameter hasTrials: with what trials that were cut have left; else recordings and manifests alone.
+    package func witness(hasTrials: Bool = false) throws -> Witness {
+        var witness = try JSONDecoder().decode(Witness.self, from: Data(tell("witness").utf8))
+        if hasTrials { return witness }
+        witness.objects.removeAll { $0.key.contains(".capture-probe/") }
+        witness.uploads.removeAll { $0.key.contains(".capture-probe/") }
+        return witness
     }
 }

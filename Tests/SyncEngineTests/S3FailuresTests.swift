@@ -39,7 +39,8 @@ struct S3FailuresTests {
         Row(403, "AccessDenied", .denied), Row(403, "InvalidAccessKeyId", .denied),
         Row(403, "SignatureDoesNotMatch", .denied), Row(403, "AccountProblem", .denied),
         Row(400, "ExpiredToken", .denied), Row(400, "InvalidToken", .denied), Row(400, "TokenRefreshRequired", .denied),
-        Row(400, "AuthorizationHeaderMalformed", .denied), Row(403, .denied), Row(401, .denied), Row(407, .denied),
+        Row(400, "AuthorizationHeaderMalformed", .misconfigured), Row(403, .denied), Row(401, .denied),
+        Row(407, .denied),
         Row(404, "NoSuchBucket", .misconfigured), Row(301, "PermanentRedirect", .misconfigured),
         Row(307, "TemporaryRedirect", .misconfigured), Row(301, .misconfigured), Row(302, .misconfigured),
         Row(507, .full), Row(507, "XMinioStorageFull", .full), Row(403, "QuotaExceeded", .full),
@@ -104,77 +105,5 @@ struct S3FailuresTests {
         ] as [(String, Int64?)])
     func datesOfHeaders(_ text: String, _ seconds: Int64?) {
         #expect(HTTPDate.parse(text)?.millisecondsSince1970 == seconds.map { $0 * 1000 })
-    }
-}
-
-@Suite("Where keys of S3 come from")
-struct S3CredentialSourceTests {
-    private let plain = S3Credentials(accessKeyID: "id", secretAccessKey: "a/b+c=")
-
-    @Test(arguments: [
-        "[default]\naws_access_key_id = id\naws_secret_access_key = a/b+c=\n",
-        "[default]\r\naws_access_key_id=id\r\naws_secret_access_key=a/b+c=\r\n",
-        "[other]\naws_access_key_id=x\naws_secret_access_key=y\n[ default ]\naws_access_key_id=id\n"
-            + "aws_secret_access_key=a/b+c=",
-        "[only]\n# aws_access_key_id = no\naws_access_key_id = id\n\n  aws_secret_access_key = a/b+c=  \nregion = r",
-        "aws_access_key_id = id\naws_secret_access_key = a/b+c=",
-        "[default]\naws_access_key_id = id\naws_secret_access_key = a/b+c=\naws_session_token =\n",
-    ])
-    func filesThatAreRead(_ text: String) { #expect(S3CredentialSource.parse(text) == plain) }
-
-    @Test(arguments: [
-        "", "[default]\n", "[default]\naws_access_key_id = id", "aws_secret_access_key = a", "\u{0}\u{1}",
-        "[default]\naws_access_key_id =\naws_secret_access_key =\n",
-        "[default]\n[other]\naws_access_key_id = id\naws_secret_access_key = a",
-    ])
-    func filesWithoutKeys(_ text: String) { #expect(S3CredentialSource.parse(text) == nil) }
-
-    @Test func aTokenIsTaken() {
-        let text = "[default]\naws_access_key_id=i\naws_secret_access_key=s\naws_session_token=t=/\n"
-        #expect(S3CredentialSource.parse(text)?.sessionToken == "t=/")
-    }
-
-    @Test func aFileIsReadAgainOnlyAfterForget() throws {
-        let directory = try TemporaryDirectory()
-        let path = try directory.file("keys", "[default]\naws_access_key_id=1\naws_secret_access_key=s\n")
-        let source = S3CredentialSource(.file(path))
-        #expect(try source.credentials().accessKeyID == "1")
-        try directory.file("keys", "[default]\naws_access_key_id=2\naws_secret_access_key=s\n")
-        #expect(try source.credentials().accessKeyID == "1")
-        source.forget()
-        #expect(try source.credentials().accessKeyID == "2")
-    }
-
-    @Test func aMissingFileIsToldAndReadWhenItCame() throws {
-        let directory = try TemporaryDirectory()
-        let source = S3CredentialSource(.file(directory.path.appending("keys")))
-        let failure = #expect(throws: TargetFailure.self) { try source.credentials() }
-        #expect(failure?.kind == .denied)
-        #expect(failure?.sentence.contains("keys") == true)
-        try directory.file("keys", "[default]\naws_access_key_id=1\naws_secret_access_key=s\n")
-        #expect(try source.credentials().accessKeyID == "1")
-    }
-
-    @Test func theEnvironment() throws {
-        let variables = ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"]
-        #expect(
-            try S3CredentialSource(.environment(variables)).credentials()
-                == S3Credentials(accessKeyID: "id", secretAccessKey: "s", sessionToken: "t"))
-        for missing in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            for value in [nil, ""] as [String?] {
-                var partial = variables
-                partial[missing] = value
-                let failure = #expect(throws: TargetFailure.self) {
-                    try S3CredentialSource(.environment(partial)).credentials()
-                }
-                #expect(failure?.kind == .denied)
-            }
-        }
-    }
-
-    /// `AWS_SESSION_TOKEN=` is how many a compose file says "none"; an empty header would break every signature.
-    @Test func anEmptyTokenIsNone() throws {
-        let variables = ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": ""]
-        #expect(try S3CredentialSource(.environment(variables)).credentials().sessionToken == nil)
     }
 }

@@ -1,10 +1,10 @@
-import ContentHash
 import EvidenceModel
 import Foundation
 import StationTesting
-import SyncEngine
 import Synchronization
 import Testing
+
+@testable import SyncEngine
 
 /// Answers that no well-behaved server gives.
 @Suite("S3 target, given odd answers", .timeLimit(.minutes(1)))
@@ -30,17 +30,28 @@ struct S3TargetTests {
     private let sample = SampleRecording(seed: 1, size: 35, partSize: 10)
     private let keys = ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"]
 
-    private func target(_ script: Script, credentials: S3CredentialSource? = nil, prefix: String = "") -> S3Target {
-        S3Target(
+    private let now = WallTime(millisecondsSince1970: 784_111_777_000)
+
+    private func target(
+        _ script: Script, origin: S3CredentialSource.Origin? = nil, prefix: String = "", isPathStyle: Bool = false,
+        level: S3Capabilities.Level = .l2, lock: S3Lock? = nil
+    ) -> S3Target {
+        let now = now
+        var capabilities = S3Capabilities.only(level)
+        capabilities.keepsLocks = lock != nil
+        return S3Target(
             name: "target",
             location: S3Location(
-                endpoint: "https://s3.example.org", region: "r", bucket: "bucket", prefix: prefix, isPathStyle: false),
-            credentials: credentials ?? S3CredentialSource(.environment(keys)), transport: script,
-            now: { WallTime(millisecondsSince1970: 784_111_777_000) })
+                endpoint: "https://s3.example.org", region: "r", bucket: "bucket", prefix: prefix,
+                isPathStyle: isPathStyle, lock: lock),
+            credentials: S3CredentialSource(origin ?? .environment(keys), transport: script, now: { now }),
+            transport: script, now: { now }, known: S3KnownCapabilities(capabilities: capabilities, triedAt: now))
     }
 
-    private func answer(_ status: Int = 200, _ body: String = "", _ headers: [String: String] = [:]) -> HTTPResponse {
-        HTTPResponse(status: status, headers: headers, body: Array(body.utf8))
+    private func answer(
+        _ status: Int = 200, _ body: String = "", _ headers: [String: String] = [:], bytes: [UInt8]? = nil
+    ) -> HTTPResponse {
+        HTTPResponse(status: status, headers: headers, body: bytes ?? Array(body.utf8))
     }
 
     private func failure(_ body: () async throws(TargetFailure) -> some Any) async -> TargetFailure? {
@@ -48,32 +59,6 @@ struct S3TargetTests {
             _ = try await body()
             return nil
         } catch { return error }
-    }
-
-    @Test(
-        arguments: [
-            (400, "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>", true, ["PUT"]),
-            (400, "<Error><Code>BadDigest</Code></Error>", true, ["PUT"]),
-            // It is taken, and removed again.
-            (200, "", false, ["PUT", "DELETE"]),
-            // No answer to the question: it is asked again the next time.
-            (503, "<Error><Code>SlowDown</Code></Error>", false, ["PUT", "PUT"]),
-            (403, "<Error><Code>AccessDenied</Code></Error>", false, ["PUT", "PUT"]),
-        ])
-    func aStoreThatChecksBytesIsKnownByItsRefusal(
-        _ status: Int, _ body: String, _ checks: Bool, _ methods: [String]
-    ) async throws {
-        let script = Script([answer(status, body)])
-        let store = target(script, prefix: "p/")
-        #expect(await store.checksBytes() == checks)
-        #expect(await store.checksBytes() == checks)
-        #expect(script.asked.map(\.method) == methods)
-        let first = try #require(script.asked.first)
-        #expect(first.url.hasPrefix("https://bucket.s3.example.org/p/.capture-probe/"))
-        #expect(Set(script.asked.map(\.url)).count == (methods.last == "PUT" ? methods.count : 1))
-        let claimed = first.headers.first { $0.name == "x-amz-content-sha256" }?.value
-        #expect(claimed?.count == 64)
-        #expect(claimed != first.body.withUnsafeBytes { ContentDigest.sha256(of: $0).hex })
     }
 
     @Test(
@@ -122,6 +107,17 @@ struct S3TargetTests {
         #expect(script.asked[2].url.hasSuffix("?max-parts=1000&part-number-marker=3&uploadId=t"))
     }
 
+    /// What rclone says of a bucket without uploads.
+    @Test func noUploadAtAllIsNoFailure() async throws {
+        let none = answer(404, "<Error><Code>NoSuchUpload</Code></Error>")
+        #expect(try await target(Script([none])).findUploads(sample.plan()) == [])
+    }
+
+    @Test func anUploadIsKnownByItsIDWhateverTheAnswerIsCalled() async throws {
+        let begun = answer(200, "<InitiateMultipartUpload><UploadId>u</UploadId></InitiateMultipartUpload>")
+        #expect(try await target(Script([begun])).createUpload(sample.plan()) == "u")
+    }
+
     @Test(arguments: [["1"], ["1", "2"], ["1", "2", "3"]])
     func pagesThatGoRoundEnd(_ markers: [String]) async throws {
         let round = (markers + markers + markers).map { page([1], next: $0) }
@@ -130,6 +126,12 @@ struct S3TargetTests {
             try await store.listParts(sample.plan(), token: "t")
         }
         #expect(failure?.kind == .serverFault)
+    }
+
+    @Test func aRangeIsKnownByItsHeaderToo() async throws {
+        let range = answer(200, "56", ["content-range": "bytes 5-6/35"])
+        let bytes = try await target(Script([range])).read(sample.plan(), span: ByteSpan(offset: 5, length: 2))
+        #expect(bytes == Array("56".utf8))
     }
 
     /// The whole object instead of a range would be taken for damage.
@@ -153,7 +155,7 @@ struct S3TargetTests {
             try directory.file("keys", "[default]\naws_access_key_id=\(id)\naws_secret_access_key=s\n")
         }
         let script = Script([answer(403, "<Error><Code>InvalidAccessKeyId</Code></Error>")])
-        let store = target(script, credentials: S3CredentialSource(.file(try write("old"))))
+        let store = target(script, origin: .file(try write("old")))
         for id in ["old", "new"] {
             _ = try write(id)
             let failure = await failure { () async throws(TargetFailure) in try await store.inspect(sample.plan()) }
@@ -172,6 +174,214 @@ struct S3TargetTests {
         let stamps = script.asked.compactMap { $0.headers.first { $0.name == "x-amz-date" }?.value }
         #expect(stamps.prefix(2) == ["19941106T084937Z", "19941106T104937Z"])
         #expect(store.clockOffsetSeconds == 7200.5)
+    }
+
+    /// Ceph 20.2.4 refuses what is sent beside the signature.
+    @Test func theTypeOfABodyIsSigned() async throws {
+        let script = Script([answer(200, "", ["etag": "e"])])
+        _ = try await target(script).putWhole(sample.plan(), bytes: sample.bytes)
+        #expect(header("content-type", script.asked[0]) == "application/octet-stream")
+        #expect(header("authorization", script.asked[0])?.contains("SignedHeaders=content-type;host;x-amz-") == true)
+    }
+
+    // MARK: Other regions, other keys
+
+    private func regions(_ script: Script) -> [String] {
+        script.asked.compactMap { request in
+            request.headers.first { $0.name == "authorization" }?.value
+                .split(separator: "/").dropFirst(2).first.map(String.init)
+        }
+    }
+
+    private func hosts(_ script: Script) -> [String] {
+        script.asked.compactMap { $0.url.split(separator: "/").dropFirst().first.map(String.init) }
+    }
+
+    @Test func aRegionThatTheStoreNamesIsTakenOnceAndForGood() async throws {
+        let answers = [
+            answer(301, "", ["x-amz-bucket-region": "eu-west-1"]),
+            answer(400, "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"),
+            answer(400, "", ["x-amz-bucket-region": "eu-west-1"]),
+        ]
+        for moved in answers {
+            let good = answer(200, "", ["etag": "e", "content-length": "35"])
+            let script = Script([moved, good])
+            let store = target(script)
+            #expect(try await store.inspect(sample.plan())?.size == 35)
+            _ = try await store.inspect(sample.plan())
+            #expect(regions(script) == ["r", "eu-west-1", "eu-west-1"])
+        }
+    }
+
+    @Test func aStoreThatSendsOnAndOnIsMisconfigured() async throws {
+        let script = Script([
+            answer(301, "", ["x-amz-bucket-region": "eu-west-1"]),
+            answer(301, "", ["x-amz-bucket-region": "eu-west-2"]),
+        ])
+        let store = target(script)
+        for asked in [2, 3] {
+            let failure = await failure { () async throws(TargetFailure) in try await store.inspect(sample.plan()) }
+            #expect(failure?.kind == .misconfigured)
+            #expect(script.asked.count == asked)
+        }
+    }
+
+    @Test(
+        arguments: [
+            (307, ["location": "https://bucket.s3-eu.example.org/k?x=1"], "", "bucket.s3-eu.example.org"),
+            (307, ["location": "http://evil.example.org/k"], "", nil), (302, ["location": "/login"], "", nil),
+            (
+                301, [:], "<Error><Code>PermanentRedirect</Code><Endpoint>bucket.s3-eu.example.org</Endpoint></Error>",
+                "bucket.s3-eu.example.org"
+            ),
+        ] as [(Int, [String: String], String, String?)])
+    func anAddressThatTheStoreNames(
+        _ status: Int, _ headers: [String: String], _ body: String, _ host: String?
+    ) async throws {
+        let script = Script([
+            answer(status, body, headers), answer(200, "", ["etag": "e", "content-length": "35"]),
+        ])
+        let store = target(script)
+        let failure = await failure { () async throws(TargetFailure) in try await store.inspect(sample.plan()) }
+        #expect(failure?.kind == (host == nil ? .misconfigured : nil))
+        #expect(hosts(script) == ["bucket.s3.example.org"] + [host].compactMap(\.self))
+    }
+
+    @Test func bothStylesOfAddress() async throws {
+        let good = answer(200, "", ["etag": "e", "content-length": "35"])
+        for (isPathStyle, url) in [
+            (true, "https://s3.example.org/bucket/k"), (false, "https://bucket.s3.example.org/k"),
+        ] {
+            let script = Script([good])
+            _ = try await target(script, isPathStyle: isPathStyle).inspect(sample.plan(key: "k"))
+            #expect(script.asked.map(\.url) == [url])
+        }
+    }
+
+    @Test func expiredKeysAreReadAgainAtOnce() async throws {
+        let directory = try TemporaryDirectory()
+        func write(_ id: String) throws -> RawPath {
+            try directory.file("keys", "[default]\naws_access_key_id=\(id)\naws_secret_access_key=s\n")
+        }
+        let expired = answer(400, "<Error><Code>ExpiredToken</Code></Error>")
+        let good = answer(200, "", ["etag": "e"])
+        let script = Script([good, expired, good])
+        let store = target(script, origin: .file(try write("old")))
+        _ = try await store.putWhole(sample.plan(), bytes: sample.bytes)
+        _ = try write("new")
+        _ = try await store.putWhole(sample.plan(), bytes: sample.bytes)
+        #expect(script.asked.count == 3)
+        // The same keys again: no second try, and the target waits.
+        let stale = Script([expired])
+        let failure = await failure { () async throws(TargetFailure) in
+            try await target(stale).putWhole(sample.plan(), bytes: sample.bytes)
+        }
+        #expect(failure?.consequence == .pauseTarget)
+        #expect(stale.asked.count == 1)
+    }
+
+    // MARK: Sums
+
+    private func header(_ name: String, _ request: HTTPRequest) -> String? {
+        request.headers.first { $0.name == name }?.value
+    }
+
+    @Test func sumsGoAlongWhereTheStoreLooksAtThem() async throws {
+        let script = Script([answer(200, "", ["etag": "e"])])
+        let tag = try await target(script, level: .l3).putWhole(sample.plan(), bytes: sample.bytes)
+        let sum = S3Sums.crc64(sample.bytes)
+        #expect(S3Tag(tag) == S3Tag(etag: "e", crc64: sum))
+        #expect(header("x-amz-checksum-crc64nvme", script.asked[0]) == S3Sums.text(sum))
+        #expect(header("x-amz-sdk-checksum-algorithm", script.asked[0]) == "CRC64NVME")
+        let plain = Script([answer(200, "", ["etag": "e"])])
+        #expect(try await target(plain).putWhole(sample.plan(), bytes: sample.bytes) == "e")
+        #expect(!plain.asked[0].headers.contains { $0.name.contains("checksum") || $0.name == "content-md5" })
+    }
+
+    @Test func theSumOfTheWholeIsMadeOfThoseOfItsParts() async throws {
+        let done = "<CompleteMultipartUploadResult><ETag>e-4</ETag></CompleteMultipartUploadResult>"
+        let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+        let part = answer(200, "", ["etag": "p"])
+        let script = Script([answer(200, begun), part, part, part, part, answer(200, done)])
+        let store = target(script, level: .l3)
+        let token = try await store.createUpload(sample.plan())
+        #expect(token == "u;crc64nvme")
+        #expect(header("x-amz-checksum-type", script.asked[0]) == "FULL_OBJECT")
+        var tags: [String] = []
+        for number in 1...4 {
+            let bytes = sample.bytes(ofPart: number)
+            tags.append(try await store.putPart(sample.plan(), token: token, number: number, bytes: bytes))
+        }
+        let tag = try await store.complete(sample.plan(), token: token, tags: tags)
+        let sum = S3Sums.crc64(sample.bytes)
+        #expect(S3Tag(tag) == S3Tag(etag: "e-4", crc64: sum))
+        let last = try #require(script.asked.last)
+        #expect(last.url.hasSuffix("uploadId=u"))
+        #expect(header("x-amz-checksum-crc64nvme", last) == S3Sums.text(sum))
+        #expect(header("x-amz-mp-object-size", last) == "35")
+        // A part whose sum the station has lost: the store is asked to complete without.
+        let lost = Script([answer(200, done)])
+        let plain = try await target(lost, level: .l3).complete(
+            sample.plan(), token: token, tags: tags.dropLast() + ["p"])
+        #expect(plain == "e-4")
+        #expect(header("x-amz-checksum-crc64nvme", lost.asked[0]) == nil)
+    }
+
+    private func stored(_ etag: String, _ sums: [String: String] = [:]) -> HTTPResponse {
+        let plan = sample.plan()
+        return answer(
+            200, "",
+            [
+                "etag": etag, "content-length": "35", "x-amz-meta-capture-upload": plan.upload,
+                "x-amz-meta-capture-sha256": plan.content.digest.hex,
+            ].merging(sums) { $1 })
+    }
+
+    @Test func anotherSumOfTheWholeDiffers() async throws {
+        let plan = sample.plan()
+        let tag = S3Tag(etag: "e", crc64: S3Sums.crc64(sample.bytes)).text
+        for (sum, isSame) in [(sample.bytes, true), ([1, 2, 3], false)] {
+            let sums = ["x-amz-checksum-crc64nvme": S3Sums.text(S3Sums.crc64(sum))]
+            let found = try #require(
+                try await target(Script([stored("e", sums)]), level: .l3).examine(plan, tag: tag))
+            #expect((found.verdict == .matches(method: "size+metadata+etag+crc64nvme")) == isSame)
+        }
+        // A sum of sums says nothing about the whole.
+        let parts = ["x-amz-checksum-crc64nvme": S3Sums.text(7), "x-amz-checksum-type": "COMPOSITE"]
+        let found = try await target(Script([stored("e", parts)]), level: .l3).examine(plan, tag: tag)
+        #expect(found?.verdict == .matches(method: "size+metadata+etag"))
+    }
+
+    /// What each level is content with, and what it reads back.
+    @Test func eachLevelHasItsProof() async throws {
+        let plan = sample.plan()
+        let md5 = S3Tag(etag: "e", isMD5: true).text
+        func method(_ level: S3Capabilities.Level, tag: String?, _ bytes: [UInt8]) async throws -> String {
+            let pieces = (1...4).map { number in
+                let span = plan.content.layout.span(ofPart: number)
+                return answer(206, "", [:], bytes: Array(bytes[Int(span.offset)..<Int(span.end)]))
+            }
+            let found = try await target(Script([stored("e")] + pieces), level: level).examine(plan, tag: tag)
+            if case .matches(let method)? = found?.verdict { return method }
+            return "differs"
+        }
+        #expect(try await method(.l2, tag: "e", sample.bytes) == "size+metadata+etag")
+        #expect(try await method(.l1, tag: md5, sample.bytes) == "size+metadata+etag+md5")
+        #expect(try await method(.l1, tag: "e", sample.bytes) == "read_back")
+        #expect(try await method(.l1, tag: nil, sample.bytes) == "read_back")
+        #expect(try await method(.l0, tag: md5, sample.bytes) == "read_back")
+        // Called otherwise than when it was made, and yet the same bytes.
+        #expect(try await method(.l1, tag: "other;md5", sample.bytes) == "read_back")
+        #expect(try await method(.l2, tag: "other", sample.bytes) == "differs")
+        #expect(try await method(.l0, tag: "e", Array(sample.bytes.reversed())) == "differs")
+    }
+
+    @Test func anETagThatIsNotTheMD5OfWhatWasSentIsNotTaken() async throws {
+        let store = target(Script([answer(200, "", ["etag": "e"])]), level: .l1)
+        let failure = await failure { () async throws(TargetFailure) in
+            try await store.putWhole(sample.plan(), bytes: sample.bytes)
+        }
+        #expect(failure?.kind == .corruptedOnTheWay)
     }
 
     /// Keys that are wrong stay wrong: the clock is not blamed when it is right.

@@ -114,7 +114,9 @@ struct SweepTests {
             name: "target",
             location: S3Location(
                 endpoint: "https://s3.example.org", region: "r", bucket: "bucket", prefix: "p/", isPathStyle: true),
-            credentials: S3CredentialSource(.environment(["AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s"])),
+            credentials: S3CredentialSource(
+                .environment(["AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s"]), transport: answers, now: { now }
+            ),
             transport: answers, now: { now })
     }
 

@@ -5,6 +5,7 @@ import FileAccess
 import Foundation
 import Logging
 import MediaProbe
+import SyncEngine
 
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +25,9 @@ struct DoctorCommand: AsyncParsableCommand {
         var checks = await ProbeCheckup.checks(logger: logger)
         checks.append(StationCheckup.clock(isSynchronised: StationProcess.isClockSynchronised, year: currentYear))
         do throws(CommandFailure) {
-            checks += StationCheckup.checks(try station.configuration())
+            let configuration = try station.configuration()
+            checks += StationCheckup.checks(configuration)
+            checks += try await StoreCheckup.checks(StationView(configuration))
         } catch {
             checks.append(DoctorCheck("configuration", .finding, error.message, hint: error.hint))
         }
@@ -125,6 +128,43 @@ enum ProbeCheckup {
         default:
             return DoctorCheck(
                 name, .ok, "none can be opened, nor TCP ports; no signal leaves it (Landlock \(version))")
+        }
+    }
+}
+
+/// What S3 stores were seen to do, by the agent that last worked with them.
+enum StoreCheckup {
+    static func checks(_ view: StationView) async throws(CommandFailure) -> [DoctorCheck] {
+        var checks: [DoctorCheck] = []
+        for target in view.configuration.targets {
+            guard case .s3(let s3) = target.place else { continue }
+            let known = await StationCapabilities(view: view, station: nil).recall(target: target.name)
+            checks.append(check(target.name, known?.capabilities, needsLocks: s3.lockMode != nil))
+        }
+        return checks
+    }
+
+    static func check(_ name: String, _ seen: S3Capabilities?, needsLocks: Bool) -> DoctorCheck {
+        let title = "target \(name)"
+        guard let seen else {
+            return DoctorCheck(title, .note, "not tried out yet", hint: "the agent does it with its first request")
+        }
+        let words = seen.words.joined(separator: " ").replacing("_", with: " ")
+        if needsLocks, !seen.keepsLocks {
+            return DoctorCheck(
+                title, .finding, "object_lock is configured, and no lock was seen (\(words))",
+                hint: "the agent looks at its next start; a bucket gets locks when it is made")
+        }
+        switch seen.level {
+        case .l3, .l2: return DoctorCheck(title, .ok, words)
+        case .l1:
+            return DoctorCheck(
+                title, .note, "the store checks no SHA-256 (\(words))",
+                hint: "copies are proved by MD5, which costs the station 2 CPU seconds for each GiB")
+        case .l0:
+            return DoctorCheck(
+                title, .note, "the store proves nothing (\(words))",
+                hint: "every copy is read back whole: it goes over the line twice")
         }
     }
 }

@@ -70,6 +70,10 @@ struct AgentConfiguration: Sendable {
             var isPathStyle: Bool
             var credentialsFile: RawPath?
             var caFile: String?
+            /// Keeps objects from being deleted for `retentionDays`; none where nothing does.
+            var lockMode: S3Lock.Mode?
+            /// Keys come from the machine's own metadata service.
+            var hasInstanceCredentials = false
         }
 
         var name: String

@@ -156,9 +156,6 @@ struct ConfigurationReader {
         guard endpoint.wholeMatch(of: /https?:\/\/[^\/\s]+\/?/) != nil else {
             throw endpointValue.error("\"\(endpoint)\" is not http(s)://host[:port]")
         }
-        if let lock = s3.optional("object_lock"), try lock.string() != "none" {
-            throw lock.error("this version sets no object lock: set it to none")
-        }
         let prefixValue = s3.optional("prefix")
         var prefix = try prefixValue.map { (value) throws(YAMLError) in try value.string() } ?? ""
         if let prefixValue, prefix.hasPrefix("/") || prefix.contains("//") {
@@ -170,7 +167,27 @@ struct ConfigurationReader {
             prefix: prefix,
             isPathStyle: try s3.optional("path_style").map { (value) throws(YAMLError) in try value.boolean() } ?? true,
             credentialsFile: try optionalPath(s3.optional("credentials_file")),
-            caFile: try optionalPath(s3.optional("ca_file"))?.display)
+            caFile: try optionalPath(s3.optional("ca_file"))?.display,
+            lockMode: try Self.lock(s3.optional("object_lock")),
+            hasInstanceCredentials: try Self.hasInstanceCredentials(&s3))
+    }
+
+    private enum ObjectLockWord: String, CaseIterable { case none, governance, compliance }
+
+    private static func lock(_ value: YAMLValue?) throws(YAMLError) -> S3Lock.Mode? {
+        guard let value else { return nil }
+        switch try value.choice(ObjectLockWord.self) {
+        case .none: return nil
+        case .governance: return .governance
+        case .compliance: return .compliance
+        }
+    }
+
+    private static func hasInstanceCredentials(_ s3: inout YAMLMapping) throws(YAMLError) -> Bool {
+        let file = s3.optional("credentials_file")
+        guard let value = s3.optional("instance_credentials"), try value.boolean() else { return false }
+        if file != nil { throw value.error("and credentials_file name two places for one pair of keys") }
+        return true
     }
 
     private func tus(_ tus: inout YAMLMapping) throws(YAMLError) -> AgentConfiguration.Target.Tus {

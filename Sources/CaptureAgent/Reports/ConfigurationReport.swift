@@ -57,6 +57,8 @@ struct ConfigurationReport: Encodable {
                 ("s3.prefix", s3.prefix), ("s3.path_style", String(s3.isPathStyle)),
                 ("s3.credentials_file", s3.credentialsFile?.display ?? "(environment)"),
                 ("s3.ca_file", s3.caFile ?? "(system)"),
+                ("s3.object_lock", s3.lockMode?.rawValue ?? "none"),
+                ("s3.instance_credentials", String(s3.hasInstanceCredentials)),
             ]
         }
     }

@@ -14,6 +14,7 @@ struct RecordingReport: Encodable {
         var state: CopyState
         var etag: String?
         var verifiedAt: String?
+        var lockedUntil: String?
 
         private enum CodingKeys: String, CodingKey {
             case target, key, state, etag
@@ -30,8 +31,7 @@ struct RecordingReport: Encodable {
             try container.encode(state, forKey: .state)
             try container.encode(etag, forKey: .etag)
             try container.encode(verifiedAt, forKey: .verifiedAt)
-            // This version sets no object lock.
-            try container.encodeNil(forKey: .lockedUntil)
+            try container.encode(lockedUntil, forKey: .lockedUntil)
         }
     }
 
@@ -147,7 +147,7 @@ struct RecordingReport: Encodable {
     private func copy(_ copy: CopyStatus) -> Copy {
         Copy(
             target: copy.target, key: copy.key, versionID: copy.versionID, state: copy.state, etag: copy.tag,
-            verifiedAt: time(copy.verifiedAt))
+            verifiedAt: time(copy.verifiedAt), lockedUntil: time(copy.lockedUntil))
     }
 }
 

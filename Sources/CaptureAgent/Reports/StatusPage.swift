@@ -61,9 +61,10 @@ extension StatusReport {
     }
 
     private var targetTable: TextTable {
-        var table = TextTable("TARGET", "STATE", "RATE", "SINCE")
+        var table = TextTable("TARGET", "STATE", "RATE", "PROOF", "SINCE")
         for row in targets {
-            table.add(row.name, row.state, "\(Text.bytes(Int64(row.bytesPerSecond)))/s", row.since)
+            table.add(
+                row.name, row.state, "\(Text.bytes(Int64(row.bytesPerSecond)))/s", row.capabilities.first, row.since)
         }
         return table
     }

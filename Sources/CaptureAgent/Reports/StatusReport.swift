@@ -153,10 +153,12 @@ struct StatusReport: Encodable {
         targets = try configuration.targetNames.map { name in
             let status = known.first { $0.name == name } ?? TargetStatus(name: name)
             let least = try view.journal.leastChecked(target: name, in: database)
+            let seen = try view.journal.capabilities(target: name, in: database)
             return TargetRow(
                 name: name, state: status.state, bytesPerSecond: status.bytesPerSecond,
-                clockOffsetSeconds: status.clockOffsetSeconds, reason: status.reason, hint: status.hint,
-                since: status.since.map(zone.text), manifestsWaiting: manifests[name]?.waiting ?? 0,
+                clockOffsetSeconds: status.clockOffsetSeconds, capabilities: seen?.capabilities.words ?? [],
+                reason: status.reason, hint: status.hint, since: status.since.map(zone.text),
+                manifestsWaiting: manifests[name]?.waiting ?? 0,
                 manifestsReason: manifests[name]?.reason, leastCheckedAt: least.map { zone.text($0.at) })
         }
         try fillSafety(view, in: database)

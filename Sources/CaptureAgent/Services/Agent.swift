@@ -28,7 +28,11 @@ struct Agent: Sendable {
         let content = StationContent(station: station)
         let describeBell = Bell()
         let board = RootBoard()
-        let targets = station.configuration.targets.map(ConfiguredTarget.init)
+        let targets = station.configuration.targets.map {
+            ConfiguredTarget(
+                $0, retentionDays: station.configuration.retentionDays,
+                memory: StationCapabilities(view: StationView(station), station: station))
+        }
         let uploads = UploadService(station: station, content: content, targets: targets)
         let hooks = station.runsPrograms ? try AttachHooks() : nil
         let watch = WatchService(station: station, board: board, hooks: hooks, targets: targets.map(\.target)) {

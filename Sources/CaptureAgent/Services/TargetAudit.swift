@@ -1,4 +1,3 @@
-import ContentHash
 import CurlTransport
 import CustodyLedger
 import EvidenceModel
@@ -50,7 +49,9 @@ struct TargetAudit: Sendable {
         }
         var findings: [Finding] = []
         for configured in view.configuration.targets {
-            let opened = ConfiguredTarget(configured)
+            let opened = ConfiguredTarget(
+                configured, retentionDays: view.configuration.retentionDays,
+                memory: StationCapabilities(view: view, station: station))
             for upload in uploads where upload.plan.target == configured.name {
                 findings.append(try await audit(upload, opened.target, isDeep: isDeep))
             }
@@ -71,16 +72,17 @@ struct TargetAudit: Sendable {
             return finding(.unverified, "not verified yet: the running agent sees to it")
         }
         do throws(TargetFailure) {
-            guard let object = try await target.inspect(plan) else {
+            guard let found = try await target.examine(plan, tag: tag) else {
                 try await record(.lost, plan, differs: "the object is missing")
                 return finding(.missing, "the object is not there")
             }
-            var verdict = target.verdict(plan, object: object, tag: tag)
+            let object = found.object
+            var verdict = try await locked(found, plan)
             var code = ""
             let isReadBack = try await wasFoundToDiffer(plan)
             // What was read back just now need not be once more.
-            if case .matches(let method) = verdict, method != "read_back", isDeep || isReadBack {
-                verdict = try await readBack(plan, target)
+            if case .matches(let method) = verdict, isDeep || isReadBack, method != Self.readBackMethod {
+                verdict = try await target.readBack(plan)
                 code = Self.readBackCode
             }
             switch verdict {
@@ -100,6 +102,23 @@ struct TargetAudit: Sendable {
 
     /// `UploadJournal.due` leaves copies alone that are parked with it: only reading back can clear them.
     private static let readBackCode = "read_back"
+    private static let readBackMethod = "read_back"
+
+    /// What was found, held against the lock that the target told of when the copy was verified.
+    private func locked(_ found: Examination, _ plan: UploadPlan) async throws(TargetFailure) -> CopyVerdict {
+        guard case .matches = found.verdict, let database = view.database else { return found.verdict }
+        let journal = view.journal
+        let promised: WallTime?
+        do {
+            promised = try await database.read { try journal.lockedUntil(of: plan.upload, in: $0) }
+        } catch {
+            throw TargetFailure(kind: .stationFault, sentence: "the journal cannot be read: \(error)")
+        }
+        guard let promised, promised > Station.now() else { return found.verdict }
+        if let lock = found.object.lock, lock.until >= promised { return found.verdict }
+        let now = found.object.lock.map { "ends \($0.until.rfc3339())" } ?? "is gone"
+        return .differs(["the lock of \(plan.key), which was to end \(promised.rfc3339()), \(now)"])
+    }
 
     private func wasFoundToDiffer(_ plan: UploadPlan) async throws(TargetFailure) -> Bool {
         guard let database = view.database else { return false }
@@ -109,18 +128,6 @@ struct TargetAudit: Sendable {
         } catch {
             throw TargetFailure(kind: .stationFault, sentence: "the journal cannot be read: \(error)")
         }
-    }
-
-    private func readBack(_ plan: UploadPlan, _ target: any StorageTarget) async throws(TargetFailure) -> CopyVerdict {
-        let hasher = SHA256Hasher()
-        let layout = plan.content.layout
-        for number in 1...max(1, layout.count) where layout.count > 0 {
-            let bytes = try await target.read(plan, span: layout.span(ofPart: number))
-            bytes.withUnsafeBytes { hasher.update($0) }
-        }
-        let digest = hasher.finalize()
-        if digest == plan.content.digest { return .matches(method: "read_back") }
-        return .differs(["SHA-256 of \(plan.key), read back, is \(digest), not \(plan.content.digest)"])
     }
 
     /// Writes what was found into journal, ledger and catalogue, where this process works on the station.

@@ -55,7 +55,10 @@ struct ConfiguredTarget: Sendable {
     /// At most.
     let requestsAtOnce: Int
 
-    init(_ configuration: AgentConfiguration.Target) {
+    /// - Parameters:
+    ///   - retentionDays: how long objects are locked, where the target locks them.
+    ///   - memory: what is known of stores.
+    init(_ configuration: AgentConfiguration.Target, retentionDays: Int, memory: StationCapabilities) {
         requestsAtOnce = configuration.requestsAtOnce
         switch configuration.place {
         case .directory(let path):
@@ -72,15 +75,23 @@ struct ConfiguredTarget: Sendable {
             let transport = CurlTransport(caFile: s3.caFile)
             let location = S3Location(
                 endpoint: s3.endpoint, region: s3.region, bucket: s3.bucket, prefix: s3.prefix,
-                isPathStyle: s3.isPathStyle)
-            let origin: S3CredentialSource.Origin =
-                s3.credentialsFile.map { .file($0) } ?? .environment(ProcessInfo.processInfo.environment)
+                isPathStyle: s3.isPathStyle,
+                lock: s3.lockMode.map { S3Lock(mode: $0, days: retentionDays) })
             let bucket = S3Target(
-                name: configuration.name, location: location, credentials: S3CredentialSource(origin),
-                transport: MeteredTransport(transport), now: { Station.now() })
+                name: configuration.name, location: location,
+                credentials: S3CredentialSource(
+                    Self.origin(s3), transport: transport, now: { Station.now() }),
+                transport: MeteredTransport(transport), now: { Station.now() }, memory: memory)
             target = bucket
             self.transport = transport
             clockOffset = { bucket.clockOffsetSeconds }
         }
+    }
+
+    private static func origin(_ s3: AgentConfiguration.Target.S3) -> S3CredentialSource.Origin {
+        if let file = s3.credentialsFile { return .file(file) }
+        let environment = ProcessInfo.processInfo.environment
+        if s3.hasInstanceCredentials { return .service(.instance(environment)) }
+        return .environment(environment)
     }
 }
